@@ -1,0 +1,1 @@
+"""What mail and CRM rules mean; pure, without files, sockets, clocks or terminals."""

@@ -1,0 +1,191 @@
+"""Everything that can go wrong, in words for a person.
+
+MailcrmError                  exit code
+├─ UsageError                  2
+├─ ConfigError                78
+├─ MailError
+│  ├─ ConnectError            75
+│  ├─ Throttled               75
+│  ├─ AuthError               77
+│  ├─ FolderMissing           65
+│  └─ ProtocolError           76
+├─ StoreError
+│  ├─ StoreMissing            78
+│  ├─ SchemaOutdated          78
+│  ├─ StoreBusy               75
+│  ├─ StoreUnavailable        75
+│  └─ UnsafeRole              78
+├─ CredentialMissing          78
+├─ NotPermitted               77
+├─ NotFound                   66
+├─ AlreadyExists              65
+└─ NeedsChoice                65
+
+The class docstring is the default message; `hint` says what to do. Exit codes follow
+sysexits.h, where 75 tells cron to try again later.
+"""
+
+from collections.abc import Sequence
+
+
+class MailcrmError(Exception):
+    """Something went wrong."""
+
+    code = "error"
+    exit_code = 70
+    hint = ""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        """Take the sentence for this case, and what the user can do when it is not the usual thing."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        if hint:
+            self.hint = hint
+
+
+class UsageError(MailcrmError):
+    """The command was not understood."""
+
+    code = "usage"
+    exit_code = 2
+    hint = "See `mailcrm --help`."
+
+
+class ConfigError(MailcrmError):
+    """The configuration has a problem."""
+
+    code = "config"
+    exit_code = 78
+
+
+class MailError(MailcrmError):
+    """The mail server could not be used."""
+
+    code = "mail"
+    exit_code = 76
+
+
+class ConnectError(MailError):
+    """The mail server could not be reached."""
+
+    code = "connect_failed"
+    exit_code = 75
+    hint = "Check the network and the server's name; the next sync tries again."
+
+
+class Throttled(MailError):
+    """The mail server asks us to slow down."""
+
+    code = "throttled"
+    exit_code = 75
+    hint = "Wait a while; the next sync goes on where this one stopped."
+
+
+class AuthError(MailError):
+    """The mail server refused the user name or the password."""
+
+    code = "auth_failed"
+    exit_code = 77
+    hint = "Check the password; many providers want an app password made for mail programs."
+
+
+class FolderMissing(MailError):
+    """The folder is not on the server."""
+
+    code = "folder_missing"
+    exit_code = 65
+    hint = "See `mailcrm account folders`."
+
+
+class ProtocolError(MailError):
+    """The mail server gave an answer that mailcrm does not understand."""
+
+    code = "protocol"
+    exit_code = 76
+
+
+class StoreError(MailcrmError):
+    """The store could not be used."""
+
+    code = "store"
+    exit_code = 74
+
+
+class StoreMissing(StoreError):
+    """There is no store here yet."""
+
+    code = "store_missing"
+    exit_code = 78
+    hint = "Start with: mailcrm connect YOUR-ADDRESS"
+
+
+class SchemaOutdated(StoreError):
+    """The store was made by another version of mailcrm."""
+
+    code = "schema_outdated"
+    exit_code = 78
+    hint = "Run: mailcrm store migrate"
+
+
+class StoreBusy(StoreError):
+    """Another mailcrm is at work on this account."""
+
+    code = "store_busy"
+    exit_code = 75
+    hint = "Try again later."
+
+
+class StoreUnavailable(StoreError):
+    """The database could not be reached."""
+
+    code = "store_unavailable"
+    exit_code = 75
+    hint = "Check the store's address and that the database runs."
+
+
+class UnsafeRole(StoreError):
+    """This database login is above the visibility rules."""
+
+    code = "unsafe_role"
+    exit_code = 78
+    hint = "Connect with the login of a member, not with the owner of the database; see docs/postgresql.md."
+
+
+class CredentialMissing(MailcrmError):
+    """There is no password for this account here."""
+
+    code = "credential_missing"
+    exit_code = 78
+    hint = "Set password_command for the account in config.toml, or run `mailcrm account reauth`."
+
+
+class NotPermitted(MailcrmError):
+    """This is for those who manage the account."""
+
+    code = "not_permitted"
+    exit_code = 77
+
+
+class NotFound(MailcrmError):
+    """There is no such thing, or not for you."""
+
+    code = "not_found"
+    exit_code = 66
+
+
+class AlreadyExists(MailcrmError):
+    """It is there already."""
+
+    code = "already_exists"
+    exit_code = 65
+
+
+class NeedsChoice(MailcrmError):
+    """Several fit; say which one."""
+
+    code = "needs_choice"
+    exit_code = 65
+
+    def __init__(self, message: str = "", *, hint: str = "", candidates: Sequence[str] = ()) -> None:
+        """Carry the candidates, one line each, beside the sentence."""
+        super().__init__(message, hint=hint)
+        self.candidates = tuple(candidates)

@@ -1,0 +1,277 @@
+"""The nouns of mailcrm, as frozen dataclasses; docs/glossary.md explains each word.
+
+How they are stored is left to `mailcrm.store`, how they look to `mailcrm.render`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Visibility(StrEnum):
+    """Who may read a thread besides those who manage its account; see docs/visibility.md."""
+
+    PRIVATE = "private"
+    SHARED = "shared"
+
+
+class Direction(StrEnum):
+    """`OUT` when From is an own address of the account, else `IN`."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class FolderRole(StrEnum):
+    """What a folder is for (RFC 6154, plus the inbox of RFC 9051)."""
+
+    INBOX = "inbox"
+    SENT = "sent"
+    DRAFTS = "drafts"
+    JUNK = "junk"
+    TRASH = "trash"
+    ARCHIVE = "archive"
+    ALL = "all"
+
+
+class ParticipantRole(StrEnum):
+    """The header field in which an address stands (RFC 5322, 3.6.2 and 3.6.3)."""
+
+    FROM = "from"
+    SENDER = "sender"
+    REPLY_TO = "reply_to"
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+
+
+class DealStatus(StrEnum):
+    """Only an open deal is a candidate for the automatic rule."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class MemberRole(StrEnum):
+    """An admin manages members and teams; neither role opens anybody's private mail."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+class LinkOrigin(StrEnum):
+    """Who made a link: the automatic rule, or a person."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class Security(StrEnum):
+    """How a connection is protected; `NONE` is accepted for a loopback address only."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A mail server: host name, port, and how the connection is protected."""
+
+    host: str
+    port: int
+    security: Security
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A person who uses mailcrm; `login` is the PostgreSQL role that proves who they are."""
+
+    id: int
+    name: str
+    address: str
+    role: MemberRole
+    active: bool
+    login: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Team:
+    """A named set of members, who may own accounts together."""
+
+    id: int
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """One connected mail account, owned by one member or by one team."""
+
+    id: int
+    address: str
+    aliases: tuple[str, ...]
+    owner_id: int | None
+    owner: str
+    team_id: int | None
+    default_visibility: Visibility
+    provider: str
+    imap: Endpoint
+    smtp: Endpoint | None
+    username: str
+    history_start: datetime | None
+    all_folders: bool
+    auto_link_contacts: bool
+    auto_link_deals: bool
+    last_sync_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folder:
+    """An IMAP mailbox; `path` is its name as the server spells it, `name` as people read it."""
+
+    id: int
+    account_id: int
+    path: str
+    name: str
+    role: FolderRole | None
+    selected: bool
+    uidvalidity: int | None
+    highestmodseq: int | None
+    highest_uid: int
+    server_count: int | None
+    stored_count: int | None
+    last_sync_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Participant:
+    """A person named in a header of an email; `address` is normalised, see `core.addresses`."""
+
+    role: ParticipantRole
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """What a part of an email says of itself (RFC 8621, 4.1.4); `size` is in decoded bytes."""
+
+    part_id: str
+    name: str
+    type: str
+    size: int
+    inline: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParsedEmail:
+    """What a message says, read by `core.mime.parse`; every string is Unicode without lone surrogates.
+
+    `message_id`, `in_reply_to` and `references` are ids without angle brackets; `sent_at` is
+    UTC; `text` is what a person would read; `preview` its first 200 characters on one line.
+    `from_ambiguous`: the From field does not hold exactly one address. `automatic`: a bounce,
+    an auto-reply, list or bulk mail. `repairs` names what had to be guessed, in order, such as
+    `charset:unknown-8bit`, `limit:text`.
+    """
+
+    message_id: str | None
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    sent_at: datetime | None
+    subject: str
+    participants: tuple[Participant, ...]
+    from_ambiguous: bool
+    automatic: bool
+    text: str
+    preview: str
+    attachments: tuple[Attachment, ...]
+    repairs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadRow:
+    """A line of the inbox: a thread with what it is linked to."""
+
+    id: int
+    account: str
+    subject: str
+    visibility: Visibility
+    team: bool
+    correspondents: tuple[str, ...]
+    email_count: int
+    unread: bool
+    last_received_at: datetime
+    contacts: tuple[str, ...]
+    deals: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmailRow:
+    """An email as a timeline, a search and a thread show it; `holders` are the accounts that have it."""
+
+    id: int
+    thread_id: int
+    account: str
+    message_id: str | None
+    subject: str
+    preview: str
+    sender: str
+    sender_name: str
+    sent_at: datetime | None
+    received_at: datetime
+    direction: Direction
+    has_attachment: bool
+    truncated: bool
+    gone: bool
+    visibility: Visibility
+    team: bool
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmailFull:
+    """One email with everything that `thread show` prints."""
+
+    row: EmailRow
+    participants: tuple[Participant, ...]
+    attachments: tuple[Attachment, ...]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contact:
+    """A person outside; the first address is the primary one."""
+
+    id: int
+    name: str
+    owner_id: int | None
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deal:
+    """A sale in progress; `value` is a decimal number in `currency` (ISO 4217)."""
+
+    id: int
+    title: str
+    status: DealStatus
+    owner_id: int | None
+    value: str | None
+    currency: str | None
+    contacts: tuple[str, ...]
+    contact_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """A thread's link to one contact or one deal."""
+
+    thread_id: int
+    contact_id: int | None
+    deal_id: int | None
+    title: str
+    origin: LinkOrigin
