@@ -118,7 +118,6 @@ class Account:
     default_visibility: Visibility
     provider: str
     imap: Endpoint
-    smtp: Endpoint | None
     username: str
     history_start: datetime | None
     all_folders: bool

@@ -235,7 +235,9 @@ def _batches(
     group: list[Arrival] = []
     size = 0
     for arrival in arrivals:
-        if group and (len(group) >= most_emails or (most_bytes is not None and size + arrival.size > most_bytes)):
+        if group and (
+            len(group) >= most_emails or (most_bytes is not None and size + arrival.size > most_bytes)
+        ):
             yield tuple(group)
             group, size = [], 0
         group.append(arrival)
