@@ -1,0 +1,145 @@
+"""Connected mail accounts and how to reach them."""
+
+from datetime import datetime
+
+from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, StoreError
+from mailcrm.core.model import Account, Endpoint, Security, Visibility
+from mailcrm.store.database import Database
+from mailcrm.store.rows import instant
+
+
+def accounts(db: Database) -> list[Account]:
+    """Return the accounts that the viewer manages."""
+    aliases: dict[int, list[str]] = {}
+    for row in db.read("account_aliases"):
+        aliases.setdefault(row["account_id"], []).append(row["address"])
+    return [
+        Account(
+            id=row["id"],
+            address=row["address"],
+            aliases=tuple(aliases.get(row["id"], ())),
+            owner_id=row["owner_id"],
+            owner=row["owner"],
+            team_id=row["team_id"],
+            default_visibility=Visibility(row["default_visibility"]),
+            provider=row["provider"],
+            imap=Endpoint(
+                host=row["imap_host"], port=row["imap_port"], security=Security(row["imap_security"])
+            ),
+            username=row["username"],
+            history_start=instant(row["history_start"]),
+            all_folders=bool(row["all_folders"]),
+            auto_link_contacts=bool(row["auto_link_contacts"]),
+            auto_link_deals=bool(row["auto_link_deals"]),
+            last_sync_at=instant(row["last_sync_at"]),
+            last_error=row["last_error"],
+        )
+        for row in db.read("managed_accounts")
+    ]
+
+
+def account(db: Database, text: str | None) -> Account:
+    """Return the account with this address or id, or the only one; raises NotFound or NeedsChoice."""
+    found = accounts(db)
+    if text is None:
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise NotFound("No account is connected yet.", hint="Run: mailcrm connect YOUR-ADDRESS")
+        raise NeedsChoice("Several accounts are connected.", candidates=[a.address for a in found])
+    for candidate in found:
+        if text.strip().lower() in (str(candidate.id), candidate.address):
+            return candidate
+    raise NotFound(f"There is no account {text!r}.", hint="See `mailcrm account list`.")
+
+
+def create_account(
+    db: Database,
+    *,
+    address: str,
+    owner_id: int | None,
+    team_id: int | None,
+    default_visibility: Visibility,
+    provider: str,
+    imap: Endpoint,
+    username: str,
+    history_start: datetime | None,
+    all_folders: bool,
+) -> Account:
+    """Add an account with its connection; raises AlreadyExists when the address is connected.
+
+    An account that was disconnected before gets its mail back when its owner connects it again.
+    """
+    for known in accounts(db):
+        if known.address == address:
+            raise AlreadyExists(
+                f"{address} is connected already.",
+                hint=f"For a new password: mailcrm account reauth {address}",
+            )
+    connection = {
+        "provider": provider,
+        "imap_host": imap.host,
+        "imap_port": imap.port,
+        "imap_security": imap.security,
+        "username": username,
+        "history_start": history_start,
+        "all_folders": all_folders,
+        "connected": True,
+    }
+    for row in db.read("disconnected_account", address=address):
+        db.write("reconnect_account", account_id=row["id"], **connection)
+        return account(db, address)
+    try:
+        account_id = db.insert(
+            "create_account",
+            address=address,
+            owner_id=owner_id,
+            team_id=team_id,
+            default_visibility=default_visibility,
+        )
+    except StoreError as error:
+        # The address is unique in the store; the other account may be one that we may not see.
+        raise AlreadyExists(f"{address} is connected by somebody else in this store.") from error
+    db.write(
+        "create_account_connection",
+        account_id=account_id,
+        auto_link_contacts=True,
+        auto_link_deals=True,
+        **connection,
+    )
+    return account(db, address)
+
+
+def set_default_visibility(db: Database, known: Account, visibility: Visibility) -> None:
+    """Change what new threads of the account start with; stored threads keep what they have."""
+    db.write("set_default_visibility", id=known.id, visibility=visibility)
+
+
+def set_history_start(db: Database, known: Account, start: datetime | None) -> None:
+    """Move the history start; the next sync fetches what is now inside, and nothing is deleted."""
+    db.write("set_history_start", account_id=known.id, history_start=start)
+
+
+def set_auto_link(db: Database, known: Account, *, contacts: bool, deals: bool) -> None:
+    """Switch the automatic rule for contacts and for deals."""
+    db.write("set_auto_link", account_id=known.id, contacts=contacts, deals=deals)
+
+
+def record_sync(db: Database, known: Account, *, at: datetime, error: str | None) -> None:
+    """Remember when the account was last synced to its end, and what did not work."""
+    db.write("record_sync", account_id=known.id, at=at, error=error)
+
+
+def record_sync_error(db: Database, known: Account, error: str) -> None:
+    """Remember why the account could not be synced."""
+    db.write("record_sync_error", account_id=known.id, error=error)
+
+
+def disconnect_account(db: Database, known: Account) -> None:
+    """Sync the account no more; its mail and its settings stay."""
+    db.write("disconnect_account", account_id=known.id, connected=False)
+
+
+def email_count(db: Database, known: Account) -> int:
+    """Count the emails stored for the account."""
+    return int(db.read("account_email_count", account_id=known.id)[0]["count"])

@@ -1,0 +1,59 @@
+-- create_account --
+INSERT INTO main.account (address, owner_id, team_id, default_visibility)
+VALUES (:address, :owner_id, :team_id, :default_visibility) RETURNING id
+
+-- create_account_connection --
+INSERT INTO main.account_connection (
+    account_id, provider, imap_host, imap_port, imap_security, username, history_start, all_folders, auto_link_contacts, auto_link_deals, connected
+) VALUES (
+    :account_id, :provider, :imap_host, :imap_port, :imap_security, :username, :history_start, :all_folders, :auto_link_contacts, :auto_link_deals, :connected
+)
+
+-- add_account_alias --
+INSERT INTO main.account_alias (account_id, address) VALUES (:account_id, :address)
+ON CONFLICT (account_id, address) DO NOTHING
+
+-- account_aliases --
+SELECT account_id, address FROM account_alias ORDER BY address
+
+-- managed_accounts --
+-- The accounts whose settings this viewer may see, which are those the viewer manages.
+SELECT a.id, a.address, a.owner_id, a.team_id, a.default_visibility,
+       COALESCE(m.address, t.name) AS owner,
+       c.provider, c.imap_host, c.imap_port, c.imap_security, c.username, c.history_start, c.all_folders, c.auto_link_contacts, c.auto_link_deals,
+       c.last_sync_at, c.last_error
+FROM account_connection c
+JOIN account a ON a.id = c.account_id
+LEFT JOIN member m ON m.id = a.owner_id
+LEFT JOIN team t ON t.id = a.team_id
+WHERE c.connected
+ORDER BY a.id
+
+-- set_default_visibility --
+UPDATE main.account SET default_visibility = :visibility WHERE id = :id
+
+-- set_history_start --
+UPDATE main.account_connection SET history_start = :history_start WHERE account_id = :account_id
+
+-- set_auto_link --
+UPDATE main.account_connection
+SET auto_link_contacts = :contacts, auto_link_deals = :deals WHERE account_id = :account_id
+
+-- record_sync --
+UPDATE main.account_connection SET last_sync_at = :at, last_error = :error WHERE account_id = :account_id
+
+-- record_sync_error --
+UPDATE main.account_connection SET last_error = :error WHERE account_id = :account_id
+
+-- disconnect_account --
+UPDATE main.account_connection SET connected = :connected WHERE account_id = :account_id
+
+-- disconnected_account --
+SELECT a.id FROM account_connection c JOIN account a ON a.id = c.account_id
+WHERE a.address = :address AND NOT c.connected
+
+-- reconnect_account --
+UPDATE main.account_connection
+SET provider = :provider, imap_host = :imap_host, imap_port = :imap_port, imap_security = :imap_security,
+    username = :username, history_start = :history_start, all_folders = :all_folders, connected = :connected, last_error = NULL
+WHERE account_id = :account_id

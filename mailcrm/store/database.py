@@ -1,0 +1,90 @@
+"""What the two databases have in common: named queries and the five words they spell differently.
+
+A subject of the store is a pair of files, `emails.py` beside `emails.sql`; a block of the .sql file
+is one query, headed by its name. Connecting is left to `sqlite` and `postgres`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias
+
+from mailcrm.core.model import Member
+from mailcrm.core.search_terms import SearchPhrase
+
+Row: TypeAlias = Mapping[str, Any]
+
+#: The named query files of the store.
+SUBJECTS = ("accounts", "crm", "emails", "folders", "members", "threads")
+
+_HEADER = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+_EACH = re.compile(r"\{each:(\w+)\}")
+
+
+class Database(Protocol):
+    """A viewer's connection: an unqualified table name means the rows that this viewer may see.
+
+    `read` and `write` take the name of a query and its parameters. `write` returns the number of
+    rows changed, `insert` the new row's id. Raises NotPermitted when a row belongs to an account
+    that the viewer does not manage, StoreBusy when another writer holds the database for too long.
+    """
+
+    viewer: Member
+
+    def read(self, name: str, /, **values: object) -> list[Row]:
+        """Return the rows of a query."""
+
+    def write(self, name: str, /, **values: object) -> int:
+        """Change rows and say how many."""
+
+    def write_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run one change for each of `rows`."""
+
+    def insert(self, name: str, /, **values: object) -> int:
+        """Add a row and return its id."""
+
+    def match(self, phrases: Sequence[SearchPhrase]) -> str:
+        """Return the search expression that finds emails with all of `phrases`."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make everything inside happen together or not at all; may be nested."""
+
+    def lease(self, account_id: int) -> AbstractContextManager[None]:
+        """Hold an account, so that only one sync at a time works on it; raises StoreBusy."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield name and SQL of each block of a .sql file."""
+    parts = _HEADER.split(text)
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        yield name, body.strip()
+
+
+@cache
+def raw_queries() -> Mapping[str, str]:
+    """Return all queries of the store by name, as they are written."""
+    found: dict[str, str] = {}
+    for subject in SUBJECTS:
+        text = files("mailcrm.store").joinpath(f"{subject}.sql").read_text("utf-8")
+        for name, body in blocks(text):
+            if name in found:
+                raise ValueError(f"query {name} stands twice")
+            found[name] = body
+    return MappingProxyType(found)
+
+
+def expand(text: str, tokens: Mapping[str, str], each: str) -> str:
+    """Return `text` in the spelling of one database.
+
+    `tokens` maps the words in braces; `each` is what `{each:ids}`, a list given as one parameter,
+    becomes, with `NAME` for the parameter.
+    """
+    for word, spelling in tokens.items():
+        text = text.replace("{" + word + "}", spelling)
+    return _EACH.sub(lambda found: each.replace("NAME", found[1]), text)

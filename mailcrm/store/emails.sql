@@ -1,0 +1,102 @@
+-- known_identities --
+SELECT DISTINCT identity FROM email WHERE account_id = :account_id AND identity IN {each:texts}
+
+-- emails_by_identity --
+SELECT identity, min(id) AS id FROM email
+WHERE account_id = :account_id AND identity IN {each:texts} GROUP BY identity
+
+-- emails_by_digest --
+SELECT digest, id FROM email WHERE account_id = :account_id AND digest IN {each:texts}
+
+-- add_email --
+INSERT INTO main.email (
+    account_id, thread_id, message_id, in_reply_to, identity, digest, subject, preview,
+    from_address, from_name, sent_at, received_at, size, direction, has_attachment, truncated,
+    from_ambiguous, automatic, repairs
+) VALUES (
+    :account_id, :thread_id, :message_id, :in_reply_to, :identity, :digest, :subject, :preview,
+    :from_address, :from_name, :sent_at, :received_at, :size, :direction, :has_attachment, :truncated,
+    :from_ambiguous, :automatic, :repairs
+) RETURNING id
+
+-- add_email_body --
+INSERT INTO main.email_body (email_id, text) VALUES (:email_id, :text)
+
+-- add_email_source --
+INSERT INTO main.email_source (email_id, source) VALUES (:email_id, :source)
+
+-- add_email_terms --
+INSERT INTO main.email_terms (email_id, subject, people, body) VALUES (:email_id, :subject, :people, :body)
+
+-- add_participant --
+INSERT INTO main.participant (email_id, position, role, name, address, untagged)
+VALUES (:email_id, :position, :role, :name, :address, :untagged)
+
+-- add_attachment --
+INSERT INTO main.attachment (email_id, position, part_id, name, type, size, inline)
+VALUES (:email_id, :position, :part_id, :name, :type, :size, :inline)
+
+-- mark_present --
+UPDATE main.email SET gone_at = NULL WHERE gone_at IS NOT NULL AND id IN {each:ids}
+
+-- thread_emails --
+SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
+       e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
+       e.gone_at
+FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
+WHERE e.thread_id = :thread_id ORDER BY e.received_at, e.id
+
+-- email_texts --
+SELECT email_id, text FROM email_body WHERE email_id IN {each:ids}
+
+-- email_source --
+SELECT source FROM email_source WHERE email_id = :email_id
+
+-- participants --
+SELECT email_id, role, name, address FROM participant WHERE email_id IN {each:ids} ORDER BY email_id, position
+
+-- attachments --
+SELECT email_id, part_id, name, type, size, inline FROM attachment
+WHERE email_id IN {each:ids} ORDER BY email_id, position
+
+-- search_emails --
+-- Best matches this viewer may see.
+SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
+       e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
+       e.gone_at
+FROM {search:query} AS hit
+JOIN email e ON e.id = hit.email_id
+JOIN thread t ON t.id = e.thread_id
+JOIN account a ON a.id = e.account_id
+ORDER BY hit.rank, e.received_at DESC, e.id DESC LIMIT :limit
+
+-- timeline --
+-- The emails linked to a contact or a deal, each message once though several colleagues hold it.
+-- A Message-ID is chosen by the sender, so sender and date must agree before two are one.
+SELECT * FROM (
+    SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject,
+           e.preview, e.from_address, e.from_name, e.sent_at, e.received_at, e.direction,
+           e.has_attachment, e.truncated, e.gone_at,
+           row_number() OVER (
+               PARTITION BY COALESCE(e.message_id, CAST(e.id AS TEXT)), e.from_address, e.sent_at
+               ORDER BY e.received_at, e.id) AS copy
+    FROM email e
+    JOIN thread t ON t.id = e.thread_id
+    JOIN account a ON a.id = e.account_id
+    WHERE e.thread_id IN (SELECT l.thread_id FROM link l
+                          WHERE l.deal_id = CAST(:deal_id AS BIGINT)
+                             OR l.contact_id = CAST(:contact_id AS BIGINT))
+) AS copies
+WHERE copy = 1 ORDER BY received_at DESC, id DESC LIMIT :limit
+
+-- holders --
+SELECT DISTINCT e.message_id, e.from_address, a.address
+FROM email e JOIN account a ON a.id = e.account_id
+WHERE e.message_id IN {each:texts}
+  AND e.thread_id IN (SELECT l.thread_id FROM link l
+                      WHERE l.deal_id = CAST(:deal_id AS BIGINT)
+                         OR l.contact_id = CAST(:contact_id AS BIGINT))
+ORDER BY a.address
+
+-- account_email_count --
+SELECT count(*) AS count FROM email WHERE account_id = :account_id

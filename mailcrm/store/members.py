@@ -1,0 +1,79 @@
+"""Members and teams."""
+
+from mailcrm.core.errors import AlreadyExists, NotFound
+from mailcrm.core.model import Member, MemberRole, Team
+from mailcrm.store.database import Database
+
+
+def members(db: Database) -> list[Member]:
+    """Return all members, also those who were deactivated."""
+    return [
+        Member(**{**row, "role": MemberRole(row["role"]), "active": bool(row["active"])})
+        for row in db.read("members")
+    ]
+
+
+def member(db: Database, text: str) -> Member:
+    """Return the member with this address, name or id; raises NotFound."""
+    wanted = text.strip().lower()
+    for found in members(db):
+        if wanted in (str(found.id), found.address, found.name.lower()):
+            return found
+    raise NotFound(f"There is no member {text!r}.", hint="See `mailcrm member list`.")
+
+
+def create_member(db: Database, *, name: str, address: str, role: MemberRole, login: str | None) -> Member:
+    """Add a member; raises AlreadyExists for a known address or login, NotPermitted unless an admin asks."""
+    for known in members(db):
+        if address == known.address:
+            raise AlreadyExists(f"{address} is a member already.")
+        if login is not None and login == known.login:
+            raise AlreadyExists(f"The login {login!r} belongs to {known.address}.")
+    # The active flag travels as a parameter because the two databases spell it differently.
+    db.insert("create_member", name=name, address=address, role=role, active=True, login=login)
+    return member(db, address)
+
+
+def set_active(db: Database, known: Member, *, active: bool) -> None:
+    """Deactivate a member, or take one back."""
+    if not db.write("deactivate_member", id=known.id, active=active):
+        raise NotFound(f"There is no member {known.address}.")
+
+
+def teams(db: Database) -> list[Team]:
+    """Return all teams with the addresses of their members."""
+    found: dict[int, tuple[str, list[str]]] = {}
+    for row in db.read("teams"):
+        entry = found.setdefault(row["id"], (row["name"], []))
+        if row["address"] is not None:
+            entry[1].append(row["address"])
+    return [Team(id=key, name=name, members=tuple(people)) for key, (name, people) in found.items()]
+
+
+def team(db: Database, text: str) -> Team:
+    """Return the team with this name or id; raises NotFound."""
+    for found in teams(db):
+        if text.strip().lower() in (str(found.id), found.name.lower()):
+            return found
+    raise NotFound(f"There is no team {text!r}.", hint="See `mailcrm team list`.")
+
+
+def create_team(db: Database, name: str) -> Team:
+    """Make a team whose first member is the viewer; raises AlreadyExists."""
+    if any(name.lower() == known.name.lower() for known in teams(db)):
+        raise AlreadyExists(f"There is a team {name!r} already.")
+    with db.transaction():
+        team_id = db.insert("create_team", name=name)
+        db.write("add_team_member", team_id=team_id, member_id=db.viewer.id)
+    return team(db, str(team_id))
+
+
+def add_team_member(db: Database, known: Team, added: Member) -> None:
+    """Let a member into a team; raises NotPermitted unless the viewer belongs to it."""
+    db.write("add_team_member", team_id=known.id, member_id=added.id)
+
+
+def remove_team_member(db: Database, known: Team, removed: Member) -> None:
+    """Take a member out of a team; raises NotFound when the member is not in it."""
+    if not db.write("remove_team_member", team_id=known.id, member_id=removed.id):
+        raise NotFound(f"{removed.address} is not in the team {known.name!r}.")

@@ -1,0 +1,136 @@
+"""Who may see and change what: the only lines in the program that decide it.
+
+The rule is a set of SQL conditions, the same text for both databases. In SQLite each protected
+table gets a temporary view of its own name: temporary names win over those of the schema
+`main`, so in a viewer's connection `FROM email` *is* the mail that this viewer may see, and a
+query has nothing to add and nothing to forget. In PostgreSQL the same conditions are row security
+policies. Writing is guarded by temporary triggers and by `WITH CHECK`.
+
+Every table stands in exactly one of `VISIBLE` and `FREE`; a test fails for one that does not.
+docs/visibility.md tells the same to users; `core.visibility` is the same rule in Python, the oracle
+that both databases are tested against. Running the texts is left to `sqlite` and `postgres`.
+"""
+
+from types import MappingProxyType
+
+#: Views with the rights of the schema's owner. They hold ids only, and only such as the viewer
+#: may know, because on PostgreSQL a member can read them directly.
+HELPERS = MappingProxyType(
+    {
+        "viewer": "SELECT m.id, m.role FROM main.member m WHERE {me} AND m.active",
+        "my_team": """
+            SELECT tm.team_id AS id FROM main.team_member tm
+            WHERE tm.member_id IN (SELECT v.id FROM viewer v)""",
+        "managed_account": """
+            SELECT a.id FROM main.account a
+            WHERE a.owner_id IN (SELECT v.id FROM viewer v)
+               OR a.team_id IN (SELECT mt.id FROM my_team mt)""",
+        "shared_thread": """
+            SELECT s.id, s.account_id FROM main.thread s
+            WHERE s.visibility = 'shared'
+              AND EXISTS (SELECT 1 FROM viewer v)
+              AND EXISTS (SELECT 1 FROM main.link l WHERE l.thread_id = s.id)""",
+        # A team that nobody belongs to and that owns nothing: anybody may fill it. Any other team
+        # is closed even to an admin, who could otherwise join it and read its mail.
+        "empty_team": """
+            SELECT t.id FROM main.team t
+            WHERE EXISTS (SELECT 1 FROM viewer v)
+              AND NOT EXISTS (SELECT 1 FROM main.team_member tm WHERE tm.team_id = t.id)
+              AND NOT EXISTS (SELECT 1 FROM main.account a WHERE a.team_id = t.id)""",
+    }
+)
+
+_MEMBER_OF_STORE = "EXISTS (SELECT 1 FROM viewer v)"
+_OF_EMAIL = "EXISTS (SELECT 1 FROM email e WHERE e.id = {table}.email_id)"
+_OF_THREAD = "EXISTS (SELECT 1 FROM thread t WHERE t.id = {table}.thread_id)"
+_OF_MANAGED_ACCOUNT = "EXISTS (SELECT 1 FROM managed_account m WHERE m.id = {table}.account_id)"
+_OF_FOLDER = "EXISTS (SELECT 1 FROM folder f WHERE f.id = {table}.folder_id)"
+
+#: The rule itself: the thread that a viewer may read.
+THREAD = """
+    EXISTS (SELECT 1 FROM managed_account m WHERE m.id = {table}.account_id)
+    OR EXISTS (SELECT 1 FROM shared_thread s WHERE s.id = {table}.id)"""
+
+#: Which rows of a table a viewer may read. Order matters: a rule may name tables above it.
+VISIBLE = MappingProxyType(
+    {
+        table: rule.replace("{table}", table)
+        for table, rule in {
+            "member": _MEMBER_OF_STORE,
+            "team": _MEMBER_OF_STORE,
+            "team_member": _MEMBER_OF_STORE,
+            "contact": _MEMBER_OF_STORE,
+            "contact_address": _MEMBER_OF_STORE,
+            "deal": _MEMBER_OF_STORE,
+            "deal_contact": _MEMBER_OF_STORE,
+            # Colleagues learn that an account exists when they see mail of it, not before.
+            # It is read off the row itself, because INSERT … RETURNING asks before the row is there.
+            "account": """
+                {table}.owner_id IN (SELECT v.id FROM viewer v)
+                OR {table}.team_id IN (SELECT mt.id FROM my_team mt)
+                OR EXISTS (SELECT 1 FROM shared_thread s WHERE s.account_id = {table}.id)""",
+            "account_alias": _OF_MANAGED_ACCOUNT,
+            "account_connection": _OF_MANAGED_ACCOUNT,
+            "folder": _OF_MANAGED_ACCOUNT,
+            "thread": THREAD,
+            "thread_reference": _OF_MANAGED_ACCOUNT,
+            "email": _OF_THREAD,
+            "email_body": _OF_EMAIL,
+            "email_source": _OF_EMAIL,
+            "email_terms": _OF_EMAIL,
+            "participant": _OF_EMAIL,
+            "attachment": _OF_EMAIL,
+            "placement": _OF_FOLDER,
+            "fetch_failure": _OF_FOLDER,
+            "link": _OF_THREAD,
+            "link_refusal": _OF_THREAD,
+        }.items()
+    }
+)
+
+#: Tables that tell nothing of anybody.
+FREE = frozenset({"migration"})
+
+_BY_ACCOUNT = "EXISTS (SELECT 1 FROM managed_account m WHERE m.id = {row}.account_id)"
+_BY_EMAIL = """EXISTS (SELECT 1 FROM email e JOIN managed_account m ON m.id = e.account_id
+                       WHERE e.id = {row}.email_id)"""
+_BY_THREAD = """EXISTS (SELECT 1 FROM thread t JOIN managed_account m ON m.id = t.account_id
+                        WHERE t.id = {row}.thread_id)"""
+_BY_FOLDER = """EXISTS (SELECT 1 FROM folder f JOIN managed_account m ON m.id = f.account_id
+                        WHERE f.id = {row}.folder_id)"""
+_BY_ADMIN = "EXISTS (SELECT 1 FROM viewer v WHERE v.role = 'admin')"
+_BY_MEMBER = _MEMBER_OF_STORE
+_OF_MY_TEAM = "{row}.team_id IN (SELECT mt.id FROM my_team mt)"
+
+#: Which rows a viewer may write: before a change and after it.
+MANAGED = MappingProxyType(
+    {
+        "member": _BY_ADMIN,
+        "team": _BY_MEMBER,
+        "team_member": f"{_OF_MY_TEAM} OR {{row}}.team_id IN (SELECT t.id FROM empty_team t)",
+        "contact": _BY_MEMBER,
+        "contact_address": _BY_MEMBER,
+        "deal": _BY_MEMBER,
+        "deal_contact": _BY_MEMBER,
+        "account": f"{{row}}.owner_id IN (SELECT v.id FROM viewer v) OR {_OF_MY_TEAM}",
+        "account_alias": _BY_ACCOUNT,
+        "account_connection": _BY_ACCOUNT,
+        "folder": _BY_ACCOUNT,
+        "thread": _BY_ACCOUNT,
+        "thread_reference": _BY_ACCOUNT,
+        "email": _BY_ACCOUNT,
+        "email_body": _BY_EMAIL,
+        "email_source": _BY_EMAIL,
+        "email_terms": _BY_EMAIL,
+        "participant": _BY_EMAIL,
+        "attachment": _BY_EMAIL,
+        "placement": f"{_BY_FOLDER} AND {_BY_EMAIL}",
+        "fetch_failure": _BY_FOLDER,
+        "link": _BY_THREAD,
+        "link_refusal": _BY_THREAD,
+    }
+)
+
+#: Columns that nobody changes once the row is there. A member's login is an identity: whoever
+#: could move it to another role would read as that member.
+FIXED = MappingProxyType({"member": ("id", "login")})

@@ -1,0 +1,234 @@
+"""A viewer's connection to a store in one SQLite file.
+
+Identity is what the person says (`--as`): whoever may open the file may read all of it with another
+program, so the rules guard against mistakes here, and against people only on PostgreSQL
+(docs/visibility.md). Which rows a viewer may see is left to `rules`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+import filelock
+
+from mailcrm.core.errors import NotPermitted, StoreBusy, StoreError, StoreUnavailable
+from mailcrm.core.model import Member
+from mailcrm.core.search_terms import SearchPhrase
+from mailcrm.store import rules
+from mailcrm.store.database import Row, expand, raw_queries
+
+TOKENS = MappingProxyType(
+    {
+        "id": "INTEGER PRIMARY KEY",
+        "instant": "TEXT",
+        "bytes": "BLOB",
+        "flag": "INTEGER",
+        "search:query": "(SELECT rowid AS email_id, rank FROM email_index WHERE email_index MATCH :query)",
+        "each:texts": "(SELECT value FROM json_each(:texts))",
+        "me": "m.id = viewer_id()",
+    }
+)
+EACH = "(SELECT value FROM json_each(:NAME))"
+
+#: Milliseconds to wait for another writer before giving up.
+_BUSY_MS = 30_000
+
+_PROTECTED = frozenset(rules.VISIBLE)
+_OURS = frozenset(rules.VISIBLE) | frozenset(rules.HELPERS)
+_CHANGES = (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file at `path` with the settings that every connection of ours has; raises StoreUnavailable."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"The store {path} cannot be opened: {error}.") from error
+    return connection
+
+
+def create_file(path: Path) -> None:
+    """Make an empty store file that only its owner can read, in a folder that only its owner can enter.
+
+    SQLite would make it 0644 under the usual umask; its -wal and -shm files inherit the mode.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def install_rules(connection: sqlite3.Connection, viewer_id: int) -> None:
+    """Make `connection` the viewer's: from here on a table's name means the rows that the viewer may see."""
+    connection.create_function("viewer_id", 0, lambda: viewer_id, deterministic=True)
+    for name, text in rules.HELPERS.items():
+        connection.execute(f"CREATE TEMP VIEW {name} AS {expand(text, TOKENS, EACH)}")
+    for table, rule in rules.VISIBLE.items():
+        connection.execute(
+            f"CREATE TEMP VIEW {table} AS SELECT {table}.* FROM main.{table} AS {table} WHERE {rule}"
+        )
+    for table, rule in rules.MANAGED.items():
+        for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
+            allowed = " AND ".join(f"({rule.replace('{row}', row)})" for row in rows)
+            connection.execute(
+                f"CREATE TEMP TRIGGER guard_{table}_{event} BEFORE {event} ON main.{table} "
+                f"WHEN NOT ({allowed}) BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
+            )
+    for table, columns in rules.FIXED.items():
+        connection.execute(
+            f"CREATE TEMP TRIGGER fixed_{table} BEFORE UPDATE OF {', '.join(columns)} ON main.{table} "
+            "BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
+        )
+
+
+class SqliteDatabase:
+    """The `Database` of one viewer on SQLite."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, viewer: Member) -> None:
+        """Take a connection without rules, install them for `viewer`, and lock it."""
+        self.viewer = viewer
+        self._connection = connection
+        self._path = path
+        self._writing = False
+        self._queries = {name: expand(text, TOKENS, EACH) for name, text in raw_queries().items()}
+        install_rules(connection, viewer.id)
+        connection.set_authorizer(self._authorize)
+
+    def _authorize(
+        self, action: int, first: str | None, second: str | None, schema: str | None, source: str | None
+    ) -> int:
+        """Deny every way to protected rows but our own views; asked once for each statement prepared."""
+        if self._writing:
+            return sqlite3.SQLITE_OK
+        if schema == "main" and first in _PROTECTED:
+            if action == sqlite3.SQLITE_READ and source not in _OURS:
+                return sqlite3.SQLITE_DENY
+            if action in _CHANGES:
+                return sqlite3.SQLITE_DENY
+        # The index knows ids, ranks and the words asked for; its columns would show the mail.
+        if (
+            first == "email_index"
+            and action == sqlite3.SQLITE_READ
+            and second not in ("rank", "email_index", "ROWID", "")
+        ):
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    def read(self, name: str, /, **values: object) -> list[Row]:
+        """Return the rows of a query."""
+        with _mapped_errors():
+            return self._connection.execute(self._queries[name], _plain(values)).fetchall()
+
+    def write(self, name: str, /, **values: object) -> int:
+        """Change rows and say how many."""
+        with self._changing():
+            return self._connection.execute(self._queries[name], _plain(values)).rowcount
+
+    def write_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run one change for each of `rows`."""
+        with self._changing():
+            self._connection.executemany(self._queries[name], map(_plain, rows))
+
+    def insert(self, name: str, /, **values: object) -> int:
+        """Add a row and return its id."""
+        with self._changing():
+            (row,) = self._connection.execute(self._queries[name], _plain(values)).fetchall()
+            return int(row["id"])
+
+    def match(self, phrases: Sequence[SearchPhrase]) -> str:
+        """Return the FTS5 expression (sqlite.org/fts5.html, section 3) for `phrases`."""
+        wanted = " AND ".join(_fts5(phrase) for phrase in phrases if not phrase.negated)
+        unwanted = "".join(f" NOT {_fts5(phrase)}" for phrase in phrases if phrase.negated)
+        return f"({wanted}){unwanted}"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside happen together or not at all; an inner one is part of the outer."""
+        if self._connection.in_transaction:
+            yield
+            return
+        with _mapped_errors():
+            # IMMEDIATE takes the write lock now and waits for it; a plain BEGIN would fail at once
+            # when a second writer came between our first read and our first write.
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        with _mapped_errors():
+            self._connection.commit()
+
+    @contextmanager
+    def lease(self, account_id: int) -> Iterator[None]:
+        """Hold an account by a locked file beside the store; the system frees it when a process dies."""
+        lock = filelock.FileLock(f"{self._path}.account-{account_id}.lock", timeout=0, mode=0o600)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreBusy from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self._writing = True
+        try:
+            with _mapped_errors():
+                yield
+        finally:
+            self._writing = False
+
+
+@contextmanager
+def _mapped_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        if "not permitted" in str(error):
+            raise NotPermitted from error
+        raise StoreError(f"The store refused a change: {error}.") from error
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreBusy("Another program has been writing to the store for too long.") from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise StoreError(
+                "The disk is full.", hint="Free some space; nothing was half-written."
+            ) from error
+        raise StoreError(f"The store failed: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"The store failed: {error}.", hint="Run: mailcrm store check") from error
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    """Return parameters in the types that SQLite has: instants as ISO 8601 text in UTC, lists as JSON."""
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: object) -> object:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case list() | tuple():
+            # json is imported late: most commands pass no list.
+            import json  # noqa: PLC0415
+
+            return json.dumps(value)
+        case _:
+            return value
+
+
+def _fts5(phrase: SearchPhrase) -> str:
+    # Terms hold word characters only, so no quote can stand in them.
+    return '"' + " ".join(phrase.terms) + '"' + ("*" if phrase.prefix else "")

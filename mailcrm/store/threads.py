@@ -1,0 +1,145 @@
+"""Threads: finding, making and merging them, the inbox, and their visibility."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from mailcrm.core.errors import NotFound, NotPermitted
+from mailcrm.core.model import Account, Link, ThreadRow, Visibility
+from mailcrm.core.threads import assign
+from mailcrm.store import crm
+from mailcrm.store.database import Database, Row
+from mailcrm.store.rows import sure_instant
+
+
+class ThreadIndex:
+    """The threads of one account by the ids that emails carry, for the length of one batch."""
+
+    def __init__(self, db: Database, account: Account, ids: Collection[str]) -> None:
+        """Look up all `ids` at once."""
+        self._db = db
+        self._account = account
+        self._known = {
+            row["message_id"]: row["thread_id"]
+            for row in db.read("threads_by_reference", account_id=account.id, texts=sorted(ids))
+        }
+        self.touched: set[int] = set()
+
+    def thread_for(self, ids: tuple[str, ...], *, subject: str, received_at: datetime) -> int:
+        """Return the thread of an email with `ids`, making or merging threads as needed."""
+        assignment = assign(ids, self._known)
+        thread_id = assignment.thread_id
+        if thread_id is None:
+            thread_id = self._db.insert(
+                "create_thread",
+                account_id=self._account.id,
+                subject=subject,
+                visibility=self._account.default_visibility,
+                last_received_at=received_at,
+            )
+        for merged in assignment.merged:
+            merge_thread(self._db, into=thread_id, merged=merged)
+            self._known = {
+                name: thread_id if known == merged else known for name, known in self._known.items()
+            }
+            self.touched.discard(merged)
+        new = [name for name in ids if self._known.get(name) != thread_id]
+        self._db.write_many(
+            "add_thread_reference",
+            [{"account_id": self._account.id, "message_id": name, "thread_id": thread_id} for name in new],
+        )
+        self._known.update(dict.fromkeys(new, thread_id))
+        self.touched.add(thread_id)
+        return thread_id
+
+
+def merge_thread(db: Database, *, into: int, merged: int) -> None:
+    """Make one thread of two: links are united, the stricter visibility wins, `merged` is no more."""
+    both = {"thread_id": into, "merged_id": merged}
+    db.write("merge_visibility", **both)
+    db.write("merge_away_automatic_deals", **both)
+    db.write("merge_links", **both)
+    db.write("merge_refusals", **both)
+    db.write("merge_emails", **both)
+    db.write("merge_references", **both)
+    db.write("remove_links", thread_id=merged)
+    db.write("remove_refusals", thread_id=merged)
+    db.write("remove_thread", thread_id=merged)
+
+
+def refresh_threads(db: Database, ids: Iterable[int]) -> None:
+    """Bring subject and newest date of threads up to date with their emails."""
+    db.write("refresh_threads", ids=sorted(ids))
+
+
+def thread(db: Database, text: str) -> ThreadRow:
+    """Return the thread with this id, or the newest for `last`; raises NotFound, also for what is hidden."""
+    if text == "last":
+        rows = db.read("last_thread")
+        text = str(rows[0]["id"]) if rows else "0"
+    if not text.isdigit() or len(text) > 18:
+        raise NotFound(
+            f"There is no thread {text!r}.", hint="A thread is named by its number; see `mailcrm inbox`."
+        )
+    rows = db.read("thread", id=int(text))
+    if not rows:
+        raise NotFound(f"There is no thread {text}.", hint="See `mailcrm inbox`.")
+    return _rows(db, rows)[0]
+
+
+def inbox(
+    db: Database, *, account_id: int | None, unlinked: bool, unread: bool, limit: int
+) -> list[ThreadRow]:
+    """Return the newest threads of the accounts that the viewer manages."""
+    rows = db.read("inbox_page", account_id=account_id, unlinked=unlinked, unread=unread, limit=limit)
+    return _rows(db, rows)
+
+
+def manages(db: Database, thread_id: int) -> bool:
+    """Say whether the viewer manages the thread's account."""
+    return bool(db.read("account_manager", id=thread_id))
+
+
+def require_managed(db: Database, thread_id: int) -> None:
+    """Raise NotPermitted unless the viewer manages the account of a thread that is visible."""
+    if not manages(db, thread_id):
+        raise NotPermitted(f"Thread {thread_id} belongs to a colleague, who alone can change it.")
+
+
+def set_visibility(db: Database, thread_id: int, visibility: Visibility) -> None:
+    """Share or privatize a thread; raises NotPermitted unless the viewer manages its account."""
+    require_managed(db, thread_id)
+    db.write("set_visibility", id=thread_id, visibility=visibility)
+
+
+def thread_ids(db: Database, account: Account) -> list[int]:
+    """Return the ids of all threads of an account."""
+    return [row["id"] for row in db.read("threads_of_account", account_id=account.id)]
+
+
+def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
+    ids = [row["id"] for row in rows]
+    counts = {row["thread_id"]: row["count"] for row in db.read("thread_email_counts", ids=ids)}
+    unread = {row["thread_id"] for row in db.read("thread_unread", ids=ids)}
+    people: dict[int, list[str]] = defaultdict(list)
+    for row in db.read("thread_correspondents", ids=ids):
+        people[row["thread_id"]].append(row["name"] or row["address"])
+    links: dict[int, list[Link]] = defaultdict(list)
+    for link in crm.links(db, ids):
+        links[link.thread_id].append(link)
+    return [
+        ThreadRow(
+            id=row["id"],
+            account=row["account"],
+            subject=row["subject"],
+            visibility=Visibility(row["visibility"]),
+            team=row["team_id"] is not None,
+            correspondents=tuple(people[row["id"]]),
+            email_count=counts.get(row["id"], 0),
+            unread=row["id"] in unread,
+            last_received_at=sure_instant(row["last_received_at"]),
+            contacts=tuple(link.title for link in links[row["id"]] if link.contact_id is not None),
+            deals=tuple(link.title for link in links[row["id"]] if link.deal_id is not None),
+        )
+        for row in rows
+    ]
