@@ -1,0 +1,183 @@
+"""Connecting an account: log in once, choose folders, keep the password, remember all of it.
+
+How a password is kept is left to `keychain`, how folders are named on the server to `mail.imap`.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from mailcrm import keychain
+from mailcrm.config import AccountConfig, Config, data_folder, remember_account
+from mailcrm.core.errors import NotFound
+from mailcrm.core.model import Account, Endpoint, Folder, FolderRole, Visibility
+from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
+from mailcrm.store import accounts, folders, members
+from mailcrm.store.database import Database
+
+#: Folders that a sync leaves out unless they are named: nobody's conversation is in them.
+_LEFT_OUT = frozenset({FolderRole.JUNK, FolderRole.TRASH, FolderRole.DRAFTS, FolderRole.ALL})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewAccount:
+    """All that is asked before an account is connected; `folders` None means all that are usual.
+
+    `password_command` prints the password; else `password` itself is kept, in the keyring or, when
+    `in_file`, in a file that only its owner can read.
+    """
+
+    address: str
+    provider: str
+    imap: Endpoint
+    username: str
+    team_id: int | None
+    visibility: Visibility
+    history_start: datetime | None
+    folders: tuple[str, ...] | None
+    ca_file: str | None
+    password: str = field(repr=False)
+    password_command: str | None
+    in_file: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offered:
+    """A folder of the server, and whether a sync takes it when nobody chose."""
+
+    folder: ListedFolder
+    usual: bool
+
+
+def secrets_folder() -> Path:
+    """Return the folder of secret files."""
+    return data_folder() / "secrets"
+
+
+def log_in_once(new: NewAccount) -> tuple[Offered, ...]:
+    """Prove that the server lets us in, and return its folders; raises MailError."""
+    with open_session(new.imap, username=new.username, password=new.password, ca_file=new.ca_file) as imap:
+        return offered_folders(imap)
+
+
+def offered_folders(imap: ImapSession) -> tuple[Offered, ...]:
+    """Return the server's folders, and which of them a sync takes when nobody chose.
+
+    Where labels are folders too (Gmail's X-GM-EXT-1), All Mail alone holds every email once.
+    """
+    listed = [folder for folder in imap.folders() if folder.selectable]
+    labels = "X-GM-EXT-1" in imap.capabilities and any(folder.role is FolderRole.ALL for folder in listed)
+    return tuple(
+        Offered(
+            folder=folder,
+            usual=folder.role is FolderRole.ALL if labels else folder.role not in _LEFT_OUT,
+        )
+        for folder in listed
+    )
+
+
+def connect_account(db: Database, config: Config, new: NewAccount, offered: Sequence[Offered]) -> Account:
+    """Store an account with its folders, then its password; raises AlreadyExists or NotFound.
+
+    `offered` is empty when nobody logged in; the first sync finds the folders then.
+    """
+    if new.folders is not None:
+        known = {one.folder.name for one in offered}
+        for name in new.folders:
+            if name not in known:
+                raise NotFound(
+                    f"There is no folder {name!r} on the server.",
+                    hint="It has: " + ", ".join(sorted(known)) + ".",
+                )
+    with db.transaction():
+        account = accounts.create_account(
+            db,
+            address=new.address,
+            owner_id=db.viewer.id if new.team_id is None else None,
+            team_id=new.team_id,
+            default_visibility=new.visibility,
+            provider=new.provider,
+            imap=new.imap,
+            username=new.username,
+            history_start=new.history_start,
+            all_folders=new.folders is None,
+        )
+        remember_folders(db, account, offered)
+        for folder in folders.folders(db, account):
+            if new.folders is not None:
+                folders.select_folder(db, folder, selected=folder.name in new.folders)
+        keep_password(config, new)
+    return account
+
+
+def keep_password(config: Config, new: NewAccount) -> None:
+    """Keep what opens the account where it was asked to be kept; raises ConfigError when it cannot be."""
+    remember_account(
+        config,
+        new.address,
+        AccountConfig(host=new.imap.host, password_command=new.password_command, ca_file=new.ca_file),
+    )
+    if new.password_command is not None or keychain.environment_name(new.address) in os.environ:
+        return
+    if new.in_file:
+        keychain.store_in_file(new.address, new.imap.host, new.password, secrets=secrets_folder())
+    else:
+        keychain.store_in_keyring(new.address, new.imap.host, new.password)
+
+
+def open_imap(config: Config, account: Account) -> ImapSession:
+    """Open a session for an account with the password that this machine has for it."""
+    here = config.account(account.address)
+    # A command configured for one host must not hand its password to another.
+    command = here.password_command if here.host in (None, account.imap.host) else None
+    password = keychain.find_password(
+        account.address, account.imap.host, command=command, environ=os.environ, secrets=secrets_folder()
+    )
+    return open_session(account.imap, username=account.username, password=password, ca_file=here.ca_file)
+
+
+def remember_folders(db: Database, account: Account, offered: Sequence[Offered]) -> None:
+    """Store the server's folders; one that is new is chosen only when the account takes all."""
+    for one in offered:
+        folders.save_folder(
+            db,
+            account,
+            path=one.folder.path,
+            name=one.folder.name,
+            role=one.folder.role,
+            selected=account.all_folders and one.usual,
+        )
+
+
+def choose_folders(db: Database, account: Account, names: Sequence[str]) -> list[Folder]:
+    """Sync exactly these folders from now on; raises NotFound for a name that the account does not have."""
+    found = folders.folders(db, account)
+    for name in names:
+        if name not in {folder.name for folder in found}:
+            raise NotFound(
+                f"{account.address} has no folder {name!r}.",
+                hint=f"See: mailcrm account folders {account.address}",
+            )
+    with db.transaction():
+        for folder in found:
+            folders.select_folder(db, folder, selected=folder.name in names)
+    return folders.folders(db, account)
+
+
+def disconnect_account(db: Database, account: Account) -> None:
+    """Sync the account no more and delete its password; its mail stays."""
+    accounts.disconnect_account(db, account)
+    keychain.forget(account.address, account.imap.host, secrets=secrets_folder())
+
+
+def own_addresses(db: Database, account: Account) -> frozenset[str]:
+    """Return the addresses that are us: the account's, its aliases, and those of its owner or team."""
+    people = members.members(db)
+    if account.owner_id is not None:
+        ours = {member.address for member in people if member.id == account.owner_id}
+    else:
+        team = next(team for team in members.teams(db) if team.id == account.team_id)
+        ours = set(team.members)
+    return frozenset({account.address, *account.aliases, *ours})

@@ -1,0 +1,136 @@
+"""The command line: global options, the table of commands, and the one place where errors become words.
+
+A command's module imports nothing heavy at its top, so that `mailcrm --help` answers at once; what a
+command does is left to `commands`.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailcrm import __version__
+from mailcrm.commands import (
+    account,
+    connect,
+    contact,
+    deal,
+    demo,
+    inbox,
+    init,
+    link,
+    member,
+    provider,
+    search,
+    share,
+    status,
+    store,
+    sync,
+    team,
+    thread,
+    unlink,
+)
+from mailcrm.commands.invocation import Invocation, hoist
+from mailcrm.core.errors import MailcrmError
+from mailcrm.render import Display
+
+app = typer.Typer(
+    name="mailcrm",
+    help="Your mailbox, linked to contacts and deals. Start with: mailcrm connect YOUR-ADDRESS",
+    epilog="The options above may stand before or after the command. Manual: docs/quickstart.md",
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+connect.add_to(app)
+sync.add_to(app)
+inbox.add_to(app)
+search.add_to(app)
+thread.add_to(app)
+link.add_to(app)
+unlink.add_to(app)
+share.add_to(app)
+status.add_to(app)
+contact.add_to(app)
+deal.add_to(app)
+account.add_to(app)
+member.add_to(app)
+team.add_to(app)
+provider.add_to(app)
+store.add_to(app)
+init.add_to(app)
+demo.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 (a Typer callback)
+    if wanted:
+        typer.echo(f"mailcrm {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def take_global_options(
+    context: typer.Context,
+    store_url: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="sqlite:///FILE or postgresql://… (MAILCRM_STORE)"),
+    ] = None,
+    member_name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="MEMBER", help="who you are, on SQLite (MAILCRM_MEMBER)"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="another config.toml (MAILCRM_CONFIG)")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="say only what went wrong")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="log to standard error; -vv: more")
+    ] = 0,
+    no_color: Annotated[bool, typer.Option("--no-color", help="no colours (NO_COLOR)")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="never ask")] = False,
+    version: Annotated[  # noqa: ARG001 (answered by its callback)
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Take the options that hold for every command."""
+    if verbose:
+        level = logging.INFO if verbose == 1 else logging.DEBUG
+        logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("imapclient").setLevel(logging.WARNING)
+    context.obj = Invocation(
+        store=store_url,
+        member=member_name,
+        config_path=config,
+        ask=not no_input,
+        display=Display(as_json=as_json, quiet=quiet, color=not no_color),
+    )
+    if context.invoked_subcommand is None:
+        status.show_next_step(context.obj)
+
+
+def main() -> None:
+    """Run one command and end the process with its exit code."""
+    words = hoist(sys.argv[1:])
+    display = Display(as_json="--json" in words, quiet=False, color=True)
+    try:
+        code = app(words, prog_name="mailcrm", standalone_mode=True)
+    except MailcrmError as error:
+        if "-vv" in words:
+            raise
+        display.error(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("mailcrm: stopped; what was done is kept.", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output has gone (| head); Python would complain again on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -1,0 +1,238 @@
+"""`mailcrm account`: the connected mail accounts and their settings."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+if TYPE_CHECKING:
+    from mailcrm.core.model import Account
+    from mailcrm.render import Cell
+
+_app = typer.Typer(help="Connected mail accounts.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.add_typer(_app, name="account")
+
+
+_Address = Annotated[str | None, typer.Argument(help="address or number; not needed while there is one")]
+
+
+@_app.command("list")
+def list_accounts(context: typer.Context) -> None:
+    """List the accounts that you manage."""
+    from mailcrm.render import Column
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        rows = accounts.accounts(db)
+    if invocation.display.as_json:
+        invocation.display.document(rows)
+        return
+    invocation.display.table(
+        [
+            Column(heading="#", right=True, style="cyan"),
+            Column(heading="ADDRESS", ratio=3),
+            Column(heading="OWNER", ratio=2),
+            Column(heading="NEW THREADS"),
+            Column(heading="LAST SYNC"),
+        ],
+        [(row.id, row.address, row.owner, _default(row), row.last_sync_at) for row in rows],
+        empty="No account is connected yet. Run: mailcrm connect YOUR-ADDRESS",
+    )
+
+
+@_app.command("show")
+def show(context: typer.Context, account: _Address = None) -> None:
+    """Show the settings of an account."""
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        row = accounts.account(db, account)
+        count = accounts.email_count(db, row)
+    if invocation.display.as_json:
+        invocation.display.document(row)
+        return
+    pairs: list[tuple[str, Cell]] = [
+        ("account", row.id),
+        ("address", row.address),
+        ("owner", row.owner),
+        ("provider", row.provider),
+        ("imap", f"{row.imap.host}:{row.imap.port} ({row.imap.security.value}) as {row.username}"),
+        ("new threads", _default(row)),
+        ("history from", row.history_start.date().isoformat() if row.history_start else "the beginning"),
+        ("link contacts", "yes" if row.auto_link_contacts else "no"),
+        ("link deals", "yes" if row.auto_link_deals else "no"),
+        ("emails", count),
+        ("last sync", row.last_sync_at),
+        ("trouble", row.last_error),
+    ]
+    invocation.display.fields(pairs)
+
+
+@_app.command("set")
+def set_account(
+    context: typer.Context,
+    account: _Address = None,
+    visibility: Annotated[
+        str | None, typer.Option(metavar="private|team|shared", help="of threads that come later")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help='history start: 2025-01-01, "6 months" or all')
+    ] = None,
+    folder: Annotated[
+        list[str] | None, typer.Option(metavar="F", help="sync only these folders; may be repeated")
+    ] = None,
+    link_contacts: Annotated[bool | None, typer.Option(help="link to contacts by the rule")] = None,
+    link_deals: Annotated[bool | None, typer.Option(help="link to deals by the rule")] = None,
+) -> None:
+    """Change settings of an account; stored mail stays as it is."""
+    from mailcrm.accounts import choose_folders
+    from mailcrm.core.dates import parse_when
+    from mailcrm.core.errors import UsageError
+    from mailcrm.core.model import Visibility
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db, db.transaction():
+        row = accounts.account(db, account)
+        if visibility is not None:
+            closed = "team" if row.team_id is not None else "private"
+            if visibility not in (closed, "shared"):
+                raise UsageError(f"--visibility of this account is {closed} or shared, not {visibility!r}.")
+            chosen = Visibility.SHARED if visibility == "shared" else Visibility.PRIVATE
+            accounts.set_default_visibility(db, row, chosen)
+        if since is not None:
+            start = None if since.strip().lower() == "all" else parse_when(since, invocation.now())
+            accounts.set_history_start(db, row, start)
+        if folder:
+            choose_folders(db, row, folder)
+        if link_contacts is not None or link_deals is not None:
+            accounts.set_auto_link(
+                db,
+                row,
+                contacts=row.auto_link_contacts if link_contacts is None else link_contacts,
+                deals=row.auto_link_deals if link_deals is None else link_deals,
+            )
+        changed = accounts.account(db, row.address)
+    invocation.display.done(f"{changed.address} is set.", changed)
+
+
+@_app.command("folders")
+def show_folders(context: typer.Context, account: _Address = None) -> None:
+    """List the folders of an account with role, count, and whether they are synced."""
+    from mailcrm.render import Column
+    from mailcrm.store import accounts, folders
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        rows = folders.folders(db, accounts.account(db, account))
+    if invocation.display.as_json:
+        invocation.display.document(rows)
+        return
+    invocation.display.table(
+        [
+            Column(heading="FOLDER", ratio=3),
+            Column(heading="ROLE"),
+            Column(heading="SYNCED"),
+            Column(heading="STORED", right=True),
+        ],
+        [
+            (row.name, row.role.value if row.role else "", "yes" if row.selected else "no", row.stored_count)
+            for row in rows
+        ],
+        empty="The folders are not known yet. Run: mailcrm sync",
+    )
+
+
+@_app.command("check")
+def check(context: typer.Context, account: _Address = None) -> None:
+    """Log in to an account and say what its server can do."""
+    from mailcrm.accounts import open_imap
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        row = accounts.account(db, account)
+    with open_imap(invocation.config(), row) as imap:
+        capabilities = sorted(imap.capabilities)
+    if invocation.display.as_json:
+        invocation.display.document({"account": row.address, "capabilities": capabilities})
+        return
+    invocation.display.fields(
+        [("log-in", "works"), ("server", row.imap.host), ("can", " ".join(capabilities))]
+    )
+
+
+@_app.command("reauth")
+def reauth(
+    context: typer.Context,
+    account: _Address = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
+    ] = False,
+    password_command: Annotated[
+        str | None, typer.Option(metavar="CMD", help="a command that prints the password")
+    ] = None,
+    store_secret: Annotated[
+        str, typer.Option(metavar="keyring|file", help="where the password is kept")
+    ] = "keyring",
+) -> None:
+    """Give an account a new password; it is kept only when the server takes it."""
+    from mailcrm.accounts import keep_password, log_in_once
+    from mailcrm.commands.connect import ask_password
+    from mailcrm.accounts import NewAccount
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    config = invocation.config()
+    with invocation.open_store() as db:
+        row = accounts.account(db, account)
+    new = NewAccount(
+        address=row.address,
+        provider=row.provider,
+        imap=row.imap,
+        username=row.username,
+        team_id=row.team_id,
+        visibility=row.default_visibility,
+        history_start=row.history_start,
+        folders=None,
+        ca_file=config.account(row.address).ca_file,
+        password=ask_password(
+            invocation, row.address, "", from_stdin=password_stdin, command=password_command
+        ),
+        password_command=password_command,
+        in_file=store_secret == "file",  # noqa: S105 (a place, not a password)
+    )
+    log_in_once(new)
+    keep_password(config, new)
+    invocation.display.done(f"{row.address} has its new password.", {"account": row.address})
+
+
+@_app.command("disconnect")
+def disconnect(
+    context: typer.Context, account: Annotated[str, typer.Argument(help="address or number")]
+) -> None:
+    """Stop syncing an account and delete its password; its mail stays."""
+    from mailcrm.accounts import disconnect_account
+    from mailcrm.core.errors import UsageError
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        row = accounts.account(db, account)
+        if invocation.may_ask() and not typer.confirm(f"Stop syncing {row.address}?", err=True):
+            raise UsageError("Nothing was changed.")
+        disconnect_account(db, row)
+    invocation.display.done(f"{row.address} is disconnected; its mail is kept.", {"account": row.address})
+
+
+def _default(row: "Account") -> str:
+    if row.default_visibility.value == "shared":
+        return "shared"
+    return "team" if row.team_id is not None else "private"

@@ -1,0 +1,54 @@
+"""How threads and emails are named in tables: the same words in every command."""
+
+from collections.abc import Sequence
+
+from mailcrm.core.model import Direction, EmailRow, ThreadRow, Visibility
+from mailcrm.render import Cell, Column
+
+
+def visibility(row: ThreadRow | EmailRow) -> str:
+    """Return who reads a thread: me, team, or everybody, which holds only while it is linked."""
+    if row.visibility is Visibility.PRIVATE:
+        return "team" if row.team else "only me"
+    if isinstance(row, ThreadRow) and not (row.contacts or row.deals):
+        return "shared, unlinked"
+    return "shared"
+
+
+def linked_to(row: ThreadRow) -> str:
+    """Return the contacts and the deal of a thread."""
+    people = ", ".join(row.contacts)
+    return " · ".join(part for part in (people, ", ".join(row.deals)) if part)
+
+
+def sender(row: EmailRow) -> str:
+    """Return who wrote an email."""
+    return row.sender_name or row.sender or "(nobody)"
+
+
+#: The columns of a list of emails, as timelines and the search show it.
+EMAIL_COLUMNS = (
+    Column(heading="THREAD", right=True, style="cyan"),
+    Column(heading="WHEN"),
+    Column(heading="", style="dim"),
+    Column(heading="FROM", ratio=3),
+    Column(heading="SUBJECT", ratio=4, style="bold"),
+    Column(heading="BEGINS", ratio=6, style="dim"),
+    Column(heading="HELD BY", ratio=3, style="dim"),
+)
+
+
+def email_cells(rows: Sequence[EmailRow]) -> list[tuple[Cell, ...]]:
+    """Return the cells of `EMAIL_COLUMNS`."""
+    return [
+        (
+            row.thread_id,
+            row.received_at,
+            "→" if row.direction is Direction.OUT else "←",
+            sender(row),
+            row.subject or "(no subject)",
+            row.preview,
+            ", ".join(row.holders),
+        )
+        for row in rows
+    ]

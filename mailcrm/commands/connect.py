@@ -1,0 +1,248 @@
+"""`mailcrm connect`: the set-up of one mail account."""
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+from mailcrm.core.model import Endpoint, Security, Visibility
+
+if TYPE_CHECKING:
+    from mailcrm.providers.presets import Found
+    from mailcrm.store import Database
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command into the program."""
+    app.command("connect")(connect)
+
+
+def connect(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(help="the e-mail address of the account")],
+    provider: Annotated[
+        str | None, typer.Option(help="see `mailcrm provider list`; else found by the address")
+    ] = None,
+    imap_host: Annotated[str | None, typer.Option(help="your own IMAP server")] = None,
+    imap_port: Annotated[int | None, typer.Option(help="993, or 143 with starttls or none")] = None,
+    imap_security: Annotated[Security, typer.Option(help="none is for this machine only")] = Security.TLS,
+    username: Annotated[str | None, typer.Option(help="the log-in name, when it is not the address")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
+    ] = False,
+    password_command: Annotated[
+        str | None, typer.Option(metavar="CMD", help="a command that prints the password")
+    ] = None,
+    store_secret: Annotated[
+        str, typer.Option(metavar="keyring|file", help="where the password is kept")
+    ] = "keyring",
+    ca_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")
+    ] = None,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="the account is yours alone (the default)")
+    ] = False,
+    team: Annotated[str | None, typer.Option(metavar="NAME", help="the account belongs to this team")] = None,
+    member: Annotated[
+        list[str] | None, typer.Option(metavar="MEMBER", help="a member of the team; may be repeated")
+    ] = None,
+    visibility: Annotated[
+        str | None, typer.Option(metavar="private|team|shared", help="what new threads start with")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help='history start: 2025-01-01, "6 months" or all (90 days)'),
+    ] = None,
+    folder: Annotated[
+        list[str] | None, typer.Option(metavar="F", help="sync only this folder; may be repeated")
+    ] = None,
+    all_folders: Annotated[
+        bool, typer.Option("--all-folders", help="all but junk, trash and drafts (the default)")
+    ] = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="do not log in now")] = False,
+    sync: Annotated[bool, typer.Option("--sync", help="sync at once")] = False,
+) -> None:
+    """Connect a mail account: log in once, then remember how to sync it."""
+    from mailcrm.accounts import NewAccount, connect_account, log_in_once
+    from mailcrm.commands.sync import run_sync
+    from mailcrm.core.errors import NotPermitted, UsageError
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    own = _own_address(address)
+    if personal and team is not None:
+        raise UsageError("An account is --personal or of a --team, not both.")
+    if folder and (all_folders or no_check):
+        raise UsageError("--folder stands alone: with --no-check nobody can tell what folders there are.")
+    if store_secret not in ("keyring", "file"):
+        raise UsageError("--store-secret is keyring or file.")
+    found = _find_server(own, provider, imap_host, imap_port, imap_security)
+    _make_store_if_new(invocation, own)
+    with invocation.open_store() as db:
+        if any(known.address == own for known in accounts.accounts(db)):
+            raise NotPermitted(
+                f"{own} is connected already.", hint=f"For a new password: mailcrm account reauth {own}"
+            )
+        answers = _ask(invocation, own, found, team=team, visibility=visibility, since=since)
+        new = NewAccount(
+            address=own,
+            provider=found.provider,
+            imap=found.imap,
+            username=username or found.username,
+            team_id=_team(db, answers.team, member or []),
+            visibility=_visibility(answers.visibility, team=answers.team is not None),
+            history_start=_history_start(answers.since, invocation),
+            folders=tuple(folder) if folder else None,
+            ca_file=ca_file,
+            password=ask_password(
+                invocation, own, found.advice, from_stdin=password_stdin, command=password_command
+            ),
+            password_command=password_command,
+            in_file=store_secret == "file",  # noqa: S105 (a place, not a password)
+        )
+        config = invocation.config()
+        account = connect_account(db, config, new, () if no_check else log_in_once(new))
+        invocation.display.done(
+            f"{own} is connected ({found.provider}, {account.imap.host}). Next: mailcrm sync", account
+        )
+        if sync:
+            raise typer.Exit(run_sync(invocation, db, invocation.config(), [account], accept_deletions=False))
+
+
+def _own_address(address: str) -> str:
+    from mailcrm.core.addresses import normalise
+    from mailcrm.core.errors import UsageError
+
+    own = normalise(address)
+    if own is None:
+        raise UsageError(f"{address!r} is not an e-mail address.")
+    return own
+
+
+def _find_server(
+    address: str, provider: str | None, host: str | None, port: int | None, security: Security
+) -> "Found":
+    """Return the server: the one named, else that of the provider named or found by the address."""
+    from mailcrm.core.errors import NotFound
+    from mailcrm.providers.presets import Found, by_address, by_name
+
+    if host is not None:
+        usual = 993 if security is Security.TLS else 143
+        endpoint = Endpoint(host=host, port=port or usual, security=security)
+        return Found(provider="imap", imap=endpoint, username=address, advice="")
+    preset = by_name(provider) if provider is not None else by_address(address)
+    if preset is None:
+        raise NotFound(
+            f"mailcrm does not know the mail server of {address}.",
+            hint="Name it: --imap-host HOST, or a provider: --provider P (mailcrm provider list).",
+        )
+    return preset.for_address(address)
+
+
+def _make_store_if_new(invocation: Invocation, address: str) -> None:
+    from mailcrm.commands.init import make_store
+    from mailcrm.store.location import is_postgres, sqlite_path
+
+    url = invocation.config().store
+    if not is_postgres(url) and not sqlite_path(url).exists():
+        make_store(invocation, address=invocation.config().member or address, name=None, login=None)
+
+
+class _Answers:
+    """What a person chose, at the prompt or by options."""
+
+    def __init__(self, team: str | None, visibility: str | None, since: str) -> None:
+        self.team = team
+        self.visibility = visibility
+        self.since = since
+
+
+def _ask(
+    invocation: Invocation,
+    address: str,
+    found: "Found",
+    *,
+    team: str | None,
+    visibility: str | None,
+    since: str | None,
+) -> _Answers:
+    """Ask what no option answered, when there is somebody to ask."""
+    if not invocation.may_ask():
+        return _Answers(team, visibility, since or "90 days")
+    note = invocation.display.note
+    note(f"{address}: {found.provider}, {found.imap.host}:{found.imap.port} ({found.imap.security.value})")
+    if found.advice:
+        note(found.advice)
+    if team is None and typer.confirm("Does a team share this account?", default=False, err=True):
+        team = typer.prompt("Name of the team", err=True)
+    if visibility is None:
+        closed = "team" if team is not None else "private"
+        note(f"New conversations: {closed} (nobody else) or shared (colleagues, once linked).")
+        visibility = typer.prompt("Visibility", default=closed, err=True)
+    if since is None:
+        since = typer.prompt('History from (a date, "6 months", all)', default="90 days", err=True)
+    return _Answers(team, visibility, since)
+
+
+def _team(db: "Database", name: str | None, people: list[str]) -> int | None:
+    from mailcrm.core.errors import NotFound, UsageError
+    from mailcrm.store import members
+
+    if name is None:
+        if people:
+            raise UsageError("--member goes with --team.")
+        return None
+    try:
+        team = members.team(db, name)
+    except NotFound:
+        team = members.create_team(db, name)
+    for person in people:
+        members.add_team_member(db, team, members.member(db, person))
+    return team.id
+
+
+def _visibility(text: str | None, *, team: bool) -> "Visibility":
+    from mailcrm.core.errors import UsageError
+
+    closed = "team" if team else "private"
+    match text:
+        case None:
+            return Visibility.PRIVATE
+        case "shared":
+            return Visibility.SHARED
+        case _ if text == closed:
+            return Visibility.PRIVATE
+        case _:
+            raise UsageError(f"--visibility of this account is {closed} or shared, not {text!r}.")
+
+
+def _history_start(text: str, invocation: Invocation) -> "datetime | None":
+    from mailcrm.core.dates import parse_when
+
+    return None if text.strip().lower() == "all" else parse_when(text, invocation.now())
+
+
+def ask_password(
+    invocation: Invocation, address: str, advice: str, *, from_stdin: bool, command: str | None
+) -> str:
+    """Return the password from where the options say, or ask for it; raises CredentialMissing."""
+    import os
+
+    from mailcrm import keychain
+    from mailcrm.core.errors import CredentialMissing
+
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if command is not None:
+        return keychain.run_command(command)
+    name = keychain.environment_name(address)
+    if name in os.environ:
+        return os.environ[name]
+    if invocation.may_ask():
+        return str(typer.prompt(f"Password for {address}", hide_input=True, err=True))
+    raise CredentialMissing(
+        f"There is no password for {address}.",
+        hint=f"Use --password-stdin, --password-command CMD, or the variable {name}. {advice}".rstrip(),
+    )

@@ -1,0 +1,57 @@
+"""`mailcrm inbox`: the newest conversations."""
+
+from typing import Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command into the program."""
+    app.command("inbox")(inbox)
+
+
+def inbox(
+    context: typer.Context,
+    unread: Annotated[bool, typer.Option("--unread", help="only with mail that nobody read")] = False,
+    unlinked: Annotated[bool, typer.Option("--unlinked", help="only without contact and deal")] = False,
+    account: Annotated[str | None, typer.Option(metavar="A", help="only of this account")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many")] = 25,
+) -> None:
+    """Show the newest conversations of your accounts with contact, deal and visibility."""
+    from mailcrm.commands.columns import linked_to, visibility
+    from mailcrm.render import Column
+    from mailcrm.store import accounts, threads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        account_id = accounts.account(db, account).id if account is not None else None
+        rows = threads.inbox(db, account_id=account_id, unlinked=unlinked, unread=unread, limit=limit)
+    if invocation.display.as_json:
+        invocation.display.document(rows)
+        return
+    invocation.display.table(
+        [
+            Column(heading="#", right=True, style="cyan"),
+            Column(heading="WHEN"),
+            Column(heading="WITH", ratio=3),
+            Column(heading="SUBJECT", ratio=5),
+            Column(heading="MAILS", right=True),
+            Column(heading="CONTACT · DEAL", ratio=4, style="green"),
+            Column(heading="SEEN BY"),
+        ],
+        [
+            (
+                row.id,
+                row.last_received_at,
+                ", ".join(row.correspondents) or row.account,
+                ("* " if row.unread else "") + (row.subject or "(no subject)"),
+                row.email_count,
+                linked_to(row),
+                visibility(row),
+            )
+            for row in rows
+        ],
+        empty="No conversations yet. Bring mail in with: mailcrm sync",
+    )

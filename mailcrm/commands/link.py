@@ -1,0 +1,100 @@
+"""`mailcrm link`: tie conversations to deals and contacts."""
+
+from typing import Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+_app = typer.Typer(help="Link conversations to a deal or a contact.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.add_typer(_app, name="link")
+
+
+@_app.command("deal")
+def deal(
+    context: typer.Context,
+    words: Annotated[list[str], typer.Argument(metavar="THREAD... DEAL", help="threads, then one deal")],
+) -> None:
+    """Link conversations to a deal; it takes the place of the deal they had."""
+    from mailcrm.linking import link_deal
+    from mailcrm.store import crm, threads
+
+    invocation: Invocation = context.obj
+    *names, target = several(words)
+    with invocation.open_store() as db:
+        found = crm.deal(db, target)
+        chosen = [threads.thread(db, name) for name in names]
+        with db.transaction():
+            for thread in chosen:
+                link_deal(db, thread, found, now=invocation.now())
+    linked = ", ".join(str(thread.id) for thread in chosen)
+    invocation.display.done(
+        f"Linked thread {linked} to deal {found.id} {found.title}.",
+        {"threads": [thread.id for thread in chosen], "deal": found},
+    )
+
+
+@_app.command("contact")
+def contact(
+    context: typer.Context,
+    words: Annotated[
+        list[str], typer.Argument(metavar="THREAD... CONTACT", help="threads, then one contact")
+    ],
+) -> None:
+    """Link conversations to a contact."""
+    from mailcrm.linking import link_contact
+    from mailcrm.store import crm, threads
+
+    invocation: Invocation = context.obj
+    *names, target = several(words)
+    with invocation.open_store() as db:
+        found = crm.contact(db, target)
+        chosen = [threads.thread(db, name) for name in names]
+        with db.transaction():
+            for thread in chosen:
+                link_contact(db, thread, found, now=invocation.now())
+    linked = ", ".join(str(thread.id) for thread in chosen)
+    invocation.display.done(
+        f"Linked thread {linked} to contact {found.id} {found.name}.",
+        {"threads": [thread.id for thread in chosen], "contact": found},
+    )
+
+
+@_app.command("auto")
+def auto(context: typer.Context) -> None:
+    """Apply the automatic rule to all stored conversations: for contacts and deals made after the mail came."""
+    from mailcrm.linking import apply_rule_to_account
+    from mailcrm.render import number, trouble
+    from mailcrm.core.events import ChoiceNeeded
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    linked: list[int] = []
+    choices: list[ChoiceNeeded] = []
+    with invocation.open_store() as db:
+        for account in accounts.accounts(db):
+            done = apply_rule_to_account(db, account, now=invocation.now())
+            linked += done.threads
+            choices += [
+                ChoiceNeeded(account=account.address, thread_id=thread_id, deals=deals)
+                for thread_id, deals in done.choices
+            ]
+    if not invocation.display.as_json:
+        for choice in choices:
+            invocation.display.note(trouble(choice) or "")
+    invocation.display.done(
+        f"{number(len(linked), 'thread')} linked.", {"threads": linked, "choices": choices}
+    )
+
+
+def several(words: list[str]) -> list[str]:
+    """Return threads and the record after them; raises UsageError when one of both is missing."""
+    from mailcrm.core.errors import UsageError
+
+    if len(words) < 2:
+        raise UsageError("Name at least one thread, then what it is linked to.")
+    return words

@@ -1,0 +1,32 @@
+"""`mailcrm search`: find mail by its words."""
+
+from typing import Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command into the program."""
+    app.command("search")(search)
+
+
+def search(
+    context: typer.Context,
+    query: Annotated[list[str], typer.Argument(help='words; "several words" together; -word to leave out')],
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many")] = 25,
+) -> None:
+    """Search subjects, people, attachment names and texts of all mail that you may see."""
+    from mailcrm.commands.columns import EMAIL_COLUMNS, email_cells
+    from mailcrm.timeline import search_emails
+
+    invocation: Invocation = context.obj
+    # The shell took the quotes away; a word with a space in it was a phrase.
+    text = " ".join(f'"{word}"' if " " in word and len(query) > 1 else word for word in query)
+    with invocation.open_store() as db:
+        rows = search_emails(db, text, limit=limit)
+    if invocation.display.as_json:
+        invocation.display.document(rows)
+        return
+    invocation.display.table(EMAIL_COLUMNS, email_cells(rows), empty="Nothing found.")

@@ -1,0 +1,95 @@
+"""`mailcrm status`: is the mail complete, and what to do next."""
+
+from typing import Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command into the program."""
+    app.command("status")(status)
+
+
+def status(
+    context: typer.Context,
+    account: Annotated[str | None, typer.Argument(help="address or number; all when left out")] = None,
+) -> None:
+    """Compare what is stored with what the server had at the last sync; exit code 1 when they differ."""
+    from mailcrm.render import Column
+    from mailcrm.store import accounts, folders
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        chosen = [accounts.account(db, account)] if account is not None else accounts.accounts(db)
+        found = [(row, folders.folders(db, row), folders.failures(db, row)) for row in chosen]
+    wrong = any(
+        row.last_error
+        or failed
+        or any(f.selected and (f.last_error or f.server_count != f.stored_count) for f in listed)
+        for row, listed, failed in found
+    )
+    display = invocation.display
+    if display.as_json:
+        display.document(
+            [
+                {"account": row, "folders": [f for f in listed if f.selected], "failures": failed}
+                for row, listed, failed in found
+            ]
+        )
+        raise typer.Exit(1 if wrong else 0)
+    for row, listed, failed in found:
+        display.heading(row.address)
+        display.fields([("last sync", row.last_sync_at or "never"), ("trouble", row.last_error)])
+        display.table(
+            [
+                Column(heading="FOLDER", ratio=3),
+                Column(heading="LAST SYNC"),
+                Column(heading="ON SERVER", right=True),
+                Column(heading="STORED", right=True),
+                Column(heading="TROUBLE", ratio=3, style="yellow"),
+            ],
+            [
+                (f.name, f.last_sync_at, f.server_count, f.stored_count, f.last_error)
+                for f in listed
+                if f.selected
+            ],
+            empty="Its folders are not known yet. Run: mailcrm sync",
+        )
+        for failure in failed:
+            display.note(
+                f"{failure.folder}: email {failure.uid} was not given {failure.attempts} times: {failure.error}"
+            )
+    if not found:
+        display.note("No account is connected yet. Run: mailcrm connect YOUR-ADDRESS")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def show_next_step(invocation: Invocation) -> None:
+    """Say in a line or two where things stand and which command comes next; what `mailcrm` alone does."""
+    from mailcrm.core.errors import MailcrmError
+    from mailcrm.render import number
+    from mailcrm.store import accounts, threads
+
+    try:
+        with invocation.open_store() as db:
+            found = accounts.accounts(db)
+            unlinked = threads.inbox(db, account_id=None, unlinked=True, unread=False, limit=100)
+    except MailcrmError as error:
+        invocation.display.error(error)
+        raise typer.Exit(error.exit_code) from error
+    if not found:
+        invocation.display.text("No account is connected yet. Next: mailcrm connect YOUR-ADDRESS")
+        return
+    never = [row.address for row in found if row.last_sync_at is None]
+    invocation.display.text(
+        f"{number(len(found), 'account')} connected: {', '.join(row.address for row in found)}"
+    )
+    if never:
+        invocation.display.text("Next: mailcrm sync")
+    elif unlinked:
+        count = "100 threads or more" if len(unlinked) == 100 else number(len(unlinked), "thread")
+        invocation.display.text(f"Without contact or deal: {count}. Next: mailcrm inbox --unlinked")
+    else:
+        invocation.display.text("Next: mailcrm inbox")

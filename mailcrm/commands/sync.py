@@ -1,0 +1,117 @@
+"""`mailcrm sync`: bring new mail in."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+from mailcrm.core.model import Account
+
+if TYPE_CHECKING:
+    from mailcrm.config import Config
+    from mailcrm.store import Database
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command into the program."""
+    app.command("sync")(sync)
+
+
+def sync(
+    context: typer.Context,
+    account: Annotated[list[str] | None, typer.Argument(help="address or number; all when left out")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="move the history start of these accounts")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done")] = False,
+    accept_deletions: Annotated[
+        bool, typer.Option("--accept-deletions", help="it is right that most of a folder is gone")
+    ] = False,
+) -> None:
+    """Bring new mail of all accounts that you manage.
+
+    Exit code 0: done and complete. 1: done, but something is missing; `mailcrm status` says what.
+    75: try again later, an account is being synced already or its server was not reached.
+    """
+    from mailcrm.core.dates import parse_when
+    from mailcrm.core.errors import NotFound
+    from mailcrm.store import accounts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        chosen = [accounts.account(db, text) for text in account] if account else accounts.accounts(db)
+        if not chosen:
+            raise NotFound("No account is connected yet.", hint="Run: mailcrm connect YOUR-ADDRESS")
+        if since is not None:
+            start = None if since.strip().lower() == "all" else parse_when(since, invocation.now())
+            for one in chosen:
+                accounts.set_history_start(db, one, start)
+            chosen = [accounts.account(db, one.address) for one in chosen]
+        if dry_run:
+            raise typer.Exit(_show_plans(invocation, db, chosen))
+        raise typer.Exit(
+            run_sync(invocation, db, invocation.config(), chosen, accept_deletions=accept_deletions)
+        )
+
+
+def run_sync(
+    invocation: Invocation,
+    db: "Database",
+    config: "Config",
+    chosen: Sequence[Account],
+    *,
+    accept_deletions: bool,
+) -> int:
+    """Sync accounts, show what happens, and return the exit code."""
+    from mailcrm.accounts import open_imap
+    from mailcrm.core.events import AccountFinished, AccountSkipped
+    from mailcrm.syncing import sync_accounts
+
+    codes = {0}
+    with invocation.display.progress() as display:
+        for event in sync_accounts(
+            db,
+            chosen,
+            lambda account: open_imap(config, account),
+            clock=invocation.now,
+            size_limit=config.size_limit,
+            accept_deletions=accept_deletions,
+        ):
+            display.show(event)
+            match event:
+                case AccountFinished(whole=False):
+                    codes.add(1)
+                case AccountSkipped(exit_code=code):
+                    codes.add(code)
+                case _:
+                    pass
+    return max(codes)
+
+
+def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account]) -> int:
+    from mailcrm.accounts import open_imap
+    from mailcrm.render import Column, size
+    from mailcrm.syncing import plan_account
+
+    config = invocation.config()
+    plans = []
+    for account in chosen:
+        with open_imap(config, account) as imap:
+            plans += list(plan_account(db, imap, account))
+    if invocation.display.as_json:
+        invocation.display.document(plans)
+        return 0
+    invocation.display.table(
+        [
+            Column(heading="ACCOUNT"),
+            Column(heading="FOLDER"),
+            Column(heading="DOWNLOAD", right=True),
+            Column(heading="SIZE", right=True),
+            Column(heading="MOVED HERE", right=True),
+            Column(heading="GONE", right=True),
+        ],
+        [(p.account, p.folder, p.downloads, size(p.bytes), p.attached, p.vanished) for p in plans],
+        empty="Nothing is chosen for the sync.",
+    )
+    return 0

@@ -1,0 +1,136 @@
+"""config.toml: what belongs to this machine, and where its secrets are found; config.example.toml shows all.
+
+Accounts themselves live in the store. Secrets are never in this file, only the command that
+prints one. Every problem of the file is reported at once.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import platformdirs
+
+from mailcrm.core.errors import ConfigError
+
+_KEYS: Mapping[str, type] = MappingProxyType(
+    {"store": str, "member": str, "size_limit": int, "accounts": dict}
+)
+_ACCOUNT_KEYS: Mapping[str, type] = MappingProxyType({"host": str, "password_command": str, "ca_file": str})
+
+#: Bytes above which only the beginning of an email is stored (rules.md, section 3: 50 MB).
+SIZE_LIMIT = 50_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountConfig:
+    """How this machine reaches one account; a password goes to `host` only."""
+
+    host: str | None = None
+    password_command: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """The settings of this machine; `store` is a URL, `size_limit` in bytes."""
+
+    path: Path
+    store: str
+    member: str | None = None
+    size_limit: int = SIZE_LIMIT
+    accounts: Mapping[str, AccountConfig] = field(default_factory=dict)
+
+    def account(self, address: str) -> AccountConfig:
+        """Return what is configured for an account, which may be nothing."""
+        return self.accounts.get(address, AccountConfig())
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """Return where config.toml is when nobody says otherwise."""
+    if "MAILCRM_CONFIG" in environ:
+        return Path(environ["MAILCRM_CONFIG"])
+    return Path(platformdirs.user_config_dir("mailcrm")) / "config.toml"
+
+
+def default_store() -> str:
+    """Return the URL of this user's own store."""
+    return f"sqlite:///{data_folder() / 'mailcrm.db'}"
+
+
+def data_folder() -> Path:
+    """Return the folder of this user's own data."""
+    return Path(platformdirs.user_data_dir("mailcrm"))
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read the file at `path`, which need not exist; raises ConfigError with all its problems."""
+    values: dict[str, Any] = {}
+    if path.exists():
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    problems = _problems(values, _KEYS, "")
+    accounts = values.get("accounts", {})
+    if isinstance(accounts, dict):
+        for address, entry in accounts.items():
+            problems += (
+                _problems(entry, _ACCOUNT_KEYS, f'accounts."{address}".')
+                if isinstance(entry, dict)
+                else [f'accounts."{address}" is not a table']
+            )
+    if problems:
+        raise ConfigError(
+            f"{path}: " + "; ".join(problems) + ".", hint="config.example.toml shows every key."
+        )
+    return Config(
+        path=path,
+        store=environ.get("MAILCRM_STORE") or values.get("store") or default_store(),
+        member=environ.get("MAILCRM_MEMBER") or values.get("member"),
+        size_limit=values.get("size_limit", SIZE_LIMIT),
+        accounts={address.lower(): AccountConfig(**entry) for address, entry in accounts.items()},
+    )
+
+
+def _problems(values: Mapping[str, Any], keys: Mapping[str, type], prefix: str) -> list[str]:
+    found = []
+    for key, value in values.items():
+        if key not in keys:
+            near = difflib.get_close_matches(key, keys, n=1)
+            found.append(f"unknown key {prefix}{key}" + (f", did you mean {near[0]}?" if near else ""))
+        elif not isinstance(value, keys[key]) or isinstance(value, bool):
+            found.append(f"{prefix}{key} must be {_TYPE_NAMES[keys[key]]}")
+    return found
+
+
+_TYPE_NAMES: Mapping[type, str] = MappingProxyType({str: "a text", int: "a whole number", dict: "a table"})
+
+
+def remember_account(config: Config, address: str, entry: AccountConfig) -> None:
+    """Write how this machine reaches an account to config.toml, keeping all else that stands there."""
+    import tomlkit  # noqa: PLC0415 (only a change of the file needs it)
+
+    path = config.path
+    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    accounts = document.setdefault("accounts", tomlkit.table(is_super_table=True))
+    table = tomlkit.table()
+    for key in _ACCOUNT_KEYS:
+        value = getattr(entry, key)
+        if value is not None:
+            table[key] = value
+    accounts[address] = table
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written beside and renamed, so that a crash leaves either the old file or the new one.
+    beside = path.with_name(f"{path.name}.new")
+    with os.fdopen(
+        os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(tomlkit.dumps(document))
+    beside.replace(path)

@@ -1,0 +1,153 @@
+"""Where the password of an account comes from: environment, credential file, command, keyring, secret file.
+
+The order is that of docs/passwords.md. A password belongs to an address *and* a host, so that it is
+never sent to another server than the one it was given for. Nothing here is logged.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from mailcrm.core.errors import ConfigError, CredentialMissing
+
+#: Back ends that keep a secret encrypted by the desktop or the system. Anything else, first of all
+#: a plain-text file that an installed package slips in, is refused.
+_KEYRINGS = frozenset(
+    {
+        "keyring.backends.SecretService",
+        "keyring.backends.kwallet",
+        "keyring.backends.libsecret",
+        "keyring.backends.macOS",
+        "keyring.backends.Windows",
+    }
+)
+
+#: Seconds that a password command may take; somebody may have to unlock a key first.
+_COMMAND_SECONDS = 60
+
+
+def environment_name(address: str) -> str:
+    """Return the variable that may hold the password of `address`."""
+    return "MAILCRM_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", address.upper())
+
+
+def find_password(
+    address: str, host: str, *, command: str | None, environ: Mapping[str, str], secrets: Path
+) -> str:
+    """Return the password of `address` at `host`; raises CredentialMissing or ConfigError.
+
+    `command` prints it; `secrets` is the folder of secret files.
+    """
+    if environment_name(address) in environ:
+        return environ[environment_name(address)]
+    if "CREDENTIALS_DIRECTORY" in environ:
+        # systemd.exec(5), LoadCredential=
+        path = Path(environ["CREDENTIALS_DIRECTORY"]) / f"mailcrm-{address}"
+        if path.is_file():
+            return _first_line(path.read_text("utf-8"))
+    if command is not None:
+        return run_command(command)
+    stored = _from_keyring(address, host)
+    if stored is not None:
+        return stored
+    path = _secret_file(secrets, address, host)
+    if path.is_file():
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"Other users can read {path}.", hint=f"Run: chmod 600 {path}")
+        return _first_line(path.read_text("utf-8"))
+    raise CredentialMissing(f"There is no password for {address} at {host} here.")
+
+
+def run_command(command: str) -> str:
+    """Return the first line that a shell command prints; raises CredentialMissing when it fails."""
+    try:
+        done = subprocess.run(  # noqa: S602 (the person's own command line, as in mbsync's PassCmd)
+            command, shell=True, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CredentialMissing(f"password_command took more than {_COMMAND_SECONDS} seconds.") from error
+    if done.returncode or not _first_line(done.stdout):
+        raise CredentialMissing(
+            f"password_command failed with exit code {done.returncode} or printed nothing.",
+            hint="Run the command by hand and see what it says.",
+        )
+    return _first_line(done.stdout)
+
+
+def keyring_available() -> bool:
+    """Say whether this machine has a keyring that we trust."""
+    return _keyring() is not None
+
+
+def store_in_keyring(address: str, host: str, password: str) -> None:
+    """Keep a password in the keyring; raises ConfigError when there is none."""
+    backend = _keyring()
+    if backend is None:
+        raise ConfigError(
+            "This machine has no keyring that mailcrm trusts.",
+            hint="Use --password-command, or --store-secret file for a file that only you can read.",
+        )
+    backend.set_password(_service(host), address, password)  # type: ignore[attr-defined] # a keyring back end
+
+
+def store_in_file(address: str, host: str, password: str, *, secrets: Path) -> Path:
+    """Keep a password in a file that only its owner can read, and return the file."""
+    path = _secret_file(secrets, address, host)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    with os.fdopen(
+        os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(password + "\n")
+    beside.replace(path)
+    return path
+
+
+def forget(address: str, host: str, *, secrets: Path) -> None:
+    """Delete the stored password of an account, wherever it is."""
+    _secret_file(secrets, address, host).unlink(missing_ok=True)
+    backend = _keyring()
+    if backend is not None and _from_keyring(address, host) is not None:
+        backend.delete_password(_service(host), address)  # type: ignore[attr-defined] # a keyring back end
+
+
+def _from_keyring(address: str, host: str) -> str | None:
+    backend = _keyring()
+    if backend is None:
+        return None
+    import keyring.errors  # noqa: PLC0415 (slow to import, and many machines have none)
+
+    try:
+        found: str | None = backend.get_password(_service(host), address)  # type: ignore[attr-defined]
+    except keyring.errors.KeyringError as error:
+        raise CredentialMissing(
+            f"The keyring did not give the password of {address}: it may be locked.",
+            hint="Unlock it, or use password_command where no desktop session runs (cron).",
+        ) from error
+    return found
+
+
+def _keyring() -> object | None:
+    import keyring  # noqa: PLC0415 (slow to import, and many machines have none)
+
+    backend = keyring.get_keyring()
+    candidates = getattr(backend, "backends", [backend])
+    for candidate in candidates:
+        if type(candidate).__module__ in _KEYRINGS:
+            return candidate  # type: ignore[no-any-return]
+    return None
+
+
+def _service(host: str) -> str:
+    return f"mailcrm:{host}"
+
+
+def _secret_file(secrets: Path, address: str, host: str) -> Path:
+    # Both come from outside, so nothing in them may climb out of the folder.
+    return secrets / re.sub(r"[^A-Za-z0-9@._+-]", "_", f"{address}@{host}")
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0].rstrip("\r")

@@ -1,0 +1,1 @@
+"""Mail providers: data about their servers."""

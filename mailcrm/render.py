@@ -1,0 +1,387 @@
+"""How results look: tables and progress for a person, tab-separated lines for a pipe, JSON for a program.
+
+Every string that came from a mail or a server passes `visible` before it reaches a terminal; rich is
+never given markup. What the results mean is left to the commands.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from mailcrm.core.errors import MailcrmError, NeedsChoice
+from mailcrm.core.events import (
+    AccountFinished,
+    AccountSkipped,
+    AccountStarted,
+    BatchSaved,
+    ChoiceNeeded,
+    DeletionsHeld,
+    EmailFailed,
+    FolderFailed,
+    FolderFinished,
+    FolderPlanned,
+    SyncEvent,
+)
+
+if TYPE_CHECKING:  # rich takes its time to import, and --json and a pipe need none of it
+    from rich.console import Console
+
+#: Characters that change how a terminal shows what follows, or what it does: C0 and C1 controls, DEL,
+#: line and paragraph separators, bidirectional controls (Unicode TR 9), tags, lone surrogates.
+_UNSAFE = (
+    *range(0x20),
+    0x7F,
+    *range(0x80, 0xA0),
+    0x200E,
+    0x200F,
+    0x061C,
+    0x2028,
+    0x2029,
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+    *range(0xE0000, 0xE0080),
+    *range(0xD800, 0xE000),
+)
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _UNSAFE}
+_ESCAPES_OF_A_LINE = {**_ESCAPES, 0x09: " ", 0x0A: " ", 0x0D: " "}
+_ESCAPES_OF_A_TEXT = {**_ESCAPES, 0x09: "    ", 0x0A: "\n", 0x0D: None}
+
+
+def visible(text: str) -> str:
+    """Return `text` as one line in which nothing acts on the terminal."""
+    return text.translate(_ESCAPES_OF_A_LINE)
+
+
+def visible_text(text: str) -> str:
+    """Return `text` with its lines, and nothing else that acts on the terminal."""
+    return text.translate(_ESCAPES_OF_A_TEXT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A column of a table: its heading, how wide it may get, and a style of rich for its cells."""
+
+    heading: str
+    style: str = ""
+    right: bool = False
+    ratio: int | None = None
+
+
+Cell = str | int | datetime | None
+
+
+class Display:
+    """Where results go: standard output for results, standard error for everything else."""
+
+    def __init__(self, *, as_json: bool, quiet: bool, color: bool) -> None:
+        """Take what the person asked for; a pipe gets plain text whatever they asked."""
+        self.as_json = as_json
+        self.quiet = quiet
+        self._color = color
+        self.terminal = sys.stdout.isatty() and not as_json
+
+    def document(self, result: object) -> None:
+        """Write one JSON document."""
+        print(json.dumps(plain(result), ensure_ascii=False, indent=2), file=sys.stdout)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, empty: str) -> None:
+        """Write rows under headings, or say on standard error that there are none."""
+        if not rows:
+            self.note(empty)
+            return
+        if not self.terminal:
+            for row in rows:
+                print("\t".join(_flat(cell) for cell in row), file=sys.stdout)
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(
+            box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=_has_ratio(columns)
+        )
+        for column in columns:
+            table.add_column(
+                column.heading,
+                style=column.style,
+                justify="right" if column.right else "left",
+                ratio=column.ratio,
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+        for row in rows:
+            table.add_row(*(Text(_shown(cell)) for cell in row))
+        self._console(sys.stdout).print(table)
+
+    def fields(self, pairs: Sequence[tuple[str, Cell]]) -> None:
+        """Write names and values, one pair a line."""
+        known = [(name, value) for name, value in pairs if value not in (None, "")]
+        if not self.terminal:
+            for name, value in known:
+                print(f"{name}\t{_flat(value)}", file=sys.stdout)
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in known:
+            grid.add_row(name, Text(_shown(value)))
+        self._console(sys.stdout).print(grid)
+
+    def heading(self, text: str) -> None:
+        """Write a line that stands out."""
+        if self.terminal:
+            from rich.text import Text
+
+            self._console(sys.stdout).print(Text(visible(text), style="bold"))
+        else:
+            print(visible(text), file=sys.stdout)
+
+    def text(self, text: str, *, style: str = "") -> None:
+        """Write lines of a mail as they are, but for what would act on the terminal."""
+        if self.terminal:
+            from rich.text import Text
+
+            self._console(sys.stdout).print(Text(visible_text(text), style=style), soft_wrap=False)
+        else:
+            print(visible_text(text), file=sys.stdout)
+
+    def done(self, sentence: str, result: object) -> None:
+        """Say on standard error what was done; with --json, write the result instead."""
+        if self.as_json:
+            self.document(result)
+        else:
+            self.note(sentence)
+
+    def note(self, sentence: str) -> None:
+        """Say something to the person, unless they want quiet."""
+        if not self.quiet:
+            print(visible_text(sentence), file=sys.stderr)
+
+    def error(self, error: MailcrmError) -> None:
+        """Say what went wrong and what to do."""
+        if self.as_json:
+            told: dict[str, object] = {"code": error.code, "message": str(error), "hint": error.hint}
+            if isinstance(error, NeedsChoice):
+                told["candidates"] = list(error.candidates)
+            print(json.dumps({"error": told}, ensure_ascii=False), file=sys.stderr)
+            return
+        print(f"mailcrm: {visible(str(error))}", file=sys.stderr)
+        if isinstance(error, NeedsChoice):
+            for candidate in error.candidates:
+                print(f"  {visible(candidate)}", file=sys.stderr)
+        if error.hint:
+            print(f"  {visible(error.hint)}", file=sys.stderr)
+
+    @contextmanager
+    def progress(self) -> "Iterator[SyncDisplay]":
+        """Show a sync while it runs: live at a terminal, as JSON lines, or as one line at its end."""
+        if self.as_json:
+            yield _JsonLines()
+        elif sys.stderr.isatty() and not self.quiet:
+            with _LiveProgress(self._console(sys.stderr)) as live:
+                yield live
+        else:
+            yield _Summary(quiet=self.quiet)
+
+    def _console(self, file: TextIO) -> "Console":
+        from rich.console import Console
+
+        no_color = True if not self._color or "NO_COLOR" in os.environ else None
+        return Console(file=file, no_color=no_color, highlight=False, markup=False, emoji=False)
+
+
+def _has_ratio(columns: Sequence[Column]) -> bool:
+    return any(column.ratio is not None for column in columns)
+
+
+def _shown(cell: Cell) -> str:
+    """Return a cell for a person, in local time."""
+    match cell:
+        case None:
+            return ""
+        case datetime():
+            return when(cell, datetime.now(UTC))
+        case _:
+            return visible(str(cell))
+
+
+def _flat(cell: Cell) -> str:
+    """Return a cell for a pipe: no tab, no line end, and an instant in ISO 8601."""
+    match cell:
+        case None:
+            return ""
+        case datetime():
+            return _iso(cell)
+        case _:
+            return visible(str(cell))
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """Return an instant in local time, as short as it is clear."""
+    local, today = moment.astimezone(), now.astimezone()
+    if local.date() == today.date():
+        return local.strftime("%H:%M")
+    if local.year == today.year:
+        return f"{local.day:2} {local.strftime('%b')}"
+    return local.strftime("%Y-%m-%d")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for a person."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def number(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 email, 2 emails."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 (anything that a command returns)
+    """Return dataclasses, instants and enums as what JSON has; the keys are the fields' names."""
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return _iso(value)
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value):
+            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            return value
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class SyncDisplay(Protocol):
+    """Shows the events of a sync as they come."""
+
+    def show(self, event: SyncEvent) -> None:
+        """Take one event."""
+
+
+class _JsonLines:
+    """One JSON object a line, for a program that follows the sync."""
+
+    def show(self, event: SyncEvent) -> None:
+        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__).lstrip("_")
+        print(json.dumps({"event": name, **plain(event)}, ensure_ascii=False), file=sys.stdout, flush=True)
+
+
+class _Summary:
+    """One line for each account, for cron; what went wrong has a line of its own on standard error."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def show(self, event: SyncEvent) -> None:
+        sentence = trouble(event)
+        if sentence is not None:
+            print(visible(sentence), file=sys.stderr)
+        elif isinstance(event, AccountFinished) and not self._quiet:
+            print(visible(summary(event)), file=sys.stdout, flush=True)
+
+
+class _LiveProgress:
+    """A bar for each folder that has something to download, and a closing line for each account."""
+
+    def __init__(self, console: "Console") -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[received]}", markup=False, style="dim"),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[tuple[str, str], Any] = {}
+        self._bytes: dict[tuple[str, str], int] = {}
+        self._connecting: Any = None
+
+    def __enter__(self) -> "_LiveProgress":
+        self._progress.start()
+        self._connecting = self._progress.add_task("connecting", total=None, received="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: SyncEvent) -> None:
+        match event:
+            case AccountStarted():
+                self._progress.update(self._connecting, description=visible(f"{event.account}: looking"))
+            case FolderPlanned(downloads=downloads) if downloads:
+                key = event.account, event.folder
+                self._bytes[key] = 0
+                self._tasks[key] = self._progress.add_task(
+                    visible(f"{event.folder}"), total=downloads, received=f"of {size(event.bytes)}"
+                )
+            case BatchSaved():
+                key = event.account, event.folder
+                self._bytes[key] += event.bytes
+                self._progress.update(self._tasks[key], advance=event.count, received=size(self._bytes[key]))
+            case AccountFinished():
+                self._console.print(visible(summary(event)), style="green" if event.whole else "yellow")
+            case _:
+                sentence = trouble(event)
+                if sentence is not None:
+                    self._console.print(visible(sentence), style="yellow")
+
+
+def summary(event: AccountFinished) -> str:
+    """Return the one line that a finished account is worth."""
+    parts = [number(event.new, "new email")]
+    if event.linked:
+        parts.append(f"{number(event.linked, 'thread')} linked")
+    if event.failed:
+        parts.append(f"{event.failed} failed")
+    parts.append("complete" if event.whole else "not complete: see mailcrm status")
+    return f"{event.account}: {', '.join(parts)}"
+
+
+def trouble(event: SyncEvent) -> str | None:
+    """Return what a person should know of an event, or None when all is well."""
+    match event:
+        case EmailFailed():
+            return f"{event.account}: {event.folder}: email {event.uid} could not be fetched: {event.error}"
+        case FolderFailed():
+            return f"{event.account}: {event.folder}: {event.error} {event.hint}".rstrip()
+        case DeletionsHeld():
+            return (
+                f"{event.account}: {event.folder}: {event.vanished} of {event.placed} emails are gone from the "
+                "server. Nothing was changed; if that is right, run: mailcrm sync --accept-deletions"
+            )
+        case FolderFinished() if event.stored_count != event.server_count:
+            return f"{event.account}: {event.folder}: {event.stored_count} of {event.server_count} emails are stored"
+        case ChoiceNeeded():
+            return (
+                f"thread {event.thread_id} fits {len(event.deals)} open deals: {', '.join(event.deals)}. "
+                f"Choose with: mailcrm link deal {event.thread_id} DEAL"
+            )
+        case AccountSkipped():
+            return f"{event.account}: {event.error} {event.hint}".rstrip()
+        case _:
+            return None
