@@ -1,0 +1,60 @@
+# Everything a person or a CI needs to run mailcrm from its source; `make` lists it.
+# Each target sets up what it needs: Python 3.11 or newer is enough to start with.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip -qq
+
+.PHONY: help demo test test-long check bench format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F ': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.demo-installed ## show mailcrm with a mail server of its own, in a minute
+	@$(bin)/mailcrm demo
+
+test: $(VENV)/.dev-installed ## run the tests, with a real Dovecot and a real PostgreSQL
+	@tools/install-servers
+	$(bin)/python -m pytest -m 'not slow'
+
+test-long: $(VENV)/.dev-installed ## run the slow tests, too
+	@tools/install-servers
+	$(bin)/python -m pytest
+
+check: $(VENV)/.dev-installed ## check formatting, style, types and the layers
+	$(bin)/ruff format --check
+	$(bin)/ruff check
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+bench: $(VENV)/.dev-installed ## measure the speed of a sync
+	@tools/install-servers
+	$(bin)/python -m tests.bench
+
+format: $(VENV)/.dev-installed ## format the source, and repair what can be repaired
+	$(bin)/ruff format
+	$(bin)/ruff check --fix
+
+clean: ## remove all that make has made
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find mailcrm tests -name __pycache__ -prune -exec rm -rf {} +
+
+# ensurepip writes pip last, so that its presence proves a complete environment.
+$(bin)/pip:
+	@test -n '$(PYTHON)' || { echo 'mailcrm needs Python 3.11 or newer: install it, or name it with PYTHON=…' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo '$(PYTHON) cannot make virtual environments: on Debian and Ubuntu run "apt-get install python3-venv".' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-installed: $(bin)/pip pyproject.toml constraints.txt
+	$(pip) install --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+# Dependency groups (PEP 735) need pip 25.1.
+$(VENV)/.dev-installed: $(bin)/pip pyproject.toml constraints.txt
+	$(pip) install --upgrade 'pip>=25.1'
+	$(pip) install --constraint constraints.txt --editable '.[postgres,demo]' --group dev
+	@touch $(VENV)/.demo-installed $@
