@@ -1,0 +1,216 @@
+"""The connection below an IMAP session: sockets, TLS, the log-in, and a bound on every answer.
+
+It carries imaplib's commands and turns what goes wrong on the way into `mailcrm.core.errors`.
+What the commands mean is left to `mailcrm.mail.imap`.
+"""
+
+import contextlib
+import imaplib
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from mailcrm.core.errors import AuthError, ConfigError, MailError, ProtocolError
+from mailcrm.core.model import Endpoint, Security
+from mailcrm.mail import refusals
+
+#: The most that the answers to one command may hold, in bytes, besides the emails asked for: room
+#: for the flags of some 400,000 emails.
+ANSWER_LIMIT = 32_000_000
+
+
+class Wire(imaplib.IMAP4):
+    """imaplib on a socket that is connected already, with a bound on what a server can make us hold.
+
+    imaplib allocates whatever size a literal claims, and keeps every line it was not asked for.
+    `allowance` is in bytes and holds for the answers to one command.
+    """
+
+    def __init__(self, connected: socket.socket, host: str) -> None:
+        """Read the greeting and the capabilities."""
+        self._connected = connected
+        self._left = self.allowance = ANSWER_LIMIT
+        super().__init__(host)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - set already
+        return self._connected
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - any buffer, as in imaplib
+        """Send a command; what it may answer is counted from here."""
+        self._left = self.allowance
+        super().send(data)
+
+    def read(self, size: int) -> bytes:
+        """Read a literal, unless it is larger than what is left."""
+        self._spend(size)
+        return super().read(size)
+
+    def readline(self) -> bytes:
+        """Read a line, of at most 1,000,000 bytes (imaplib's own limit)."""
+        try:
+            line = super().readline()
+        except imaplib.IMAP4.error:
+            self._spend(self._left + 1)
+            raise
+        self._spend(len(line))
+        return line
+
+    def close_connection(self) -> None:
+        """Close the connection without a word; it may be closed already."""
+        with contextlib.suppress(OSError):
+            self.shutdown()
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            # The rest of the answer would be read as the answer to the next command.
+            self.close_connection()
+            raise ProtocolError("The mail server sent more than was asked for; the connection was closed.")
+
+
+def log_in(endpoint: Endpoint, *, username: str, password: str, ca_file: str | None, timeout: float) -> Wire:
+    """Return a connection that is encrypted as `endpoint` wants, and logged in.
+
+    Raises ConfigError, ConnectError, AuthError, Throttled, ProtocolError.
+    """
+    for said in (endpoint.host, username, password):
+        harmless(said)
+    with speaking_to(endpoint):
+        wire = _greeted(endpoint, ca_file, timeout)
+    try:
+        with speaking_to(endpoint):
+            _secure(wire, endpoint, ca_file)
+        _authenticate(wire, endpoint, username, password)
+    except BaseException:
+        wire.close_connection()
+        raise
+    return wire
+
+
+def harmless(said: str) -> str:
+    """Return what may stand in a command; raises ConfigError for a line break or a NUL.
+
+    imaplib and imapclient let a line break through, and what follows it is the next command.
+    """
+    if any(c in said for c in "\r\n\0"):
+        raise ConfigError("A name or a password for the mail server holds a line break or a NUL.")
+    return said
+
+
+def quoted(text: str) -> str:
+    """Return a quoted string (RFC 9051, 9)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@contextlib.contextmanager
+def speaking_to(endpoint: Endpoint) -> Iterator[None]:
+    """Turn what goes wrong on the wire into our errors."""
+    try:
+        yield
+    except imaplib.IMAP4.abort as error:
+        raise _aborted(endpoint, said_in(error)) from error
+    except imaplib.IMAP4.error as error:
+        raise refusals.refused(said_in(error)) from error
+    except OSError as error:
+        raise refusals.unreachable(endpoint, error) from error
+    except ValueError as error:  # imaplib reads some answers as ASCII
+        raise ProtocolError("The mail server sent an answer that cannot be read.") from error
+
+
+#: imaplib wraps the server's words: `command: UID => …`, `UID command error: BAD [b'…']`.
+_WRAPPED = re.compile(
+    r"(?:command: [A-Z]+ => )?(?:[A-Z]+ command error: [A-Z]+ \[b['\"])?(.*?)(?:['\"]\])?", re.DOTALL
+)
+
+
+def said_in(error: imaplib.IMAP4.error) -> str:
+    """Return the server's words in an error of imaplib."""
+    said = error.args[0] if error.args else ""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    match = _WRAPPED.fullmatch(text)
+    return match[1] if match else text
+
+
+def _aborted(endpoint: Endpoint, text: str) -> MailError:
+    if text.startswith("unexpected"):
+        # Without the text: what came out of step may be a line of somebody's mail.
+        return ProtocolError("The mail server broke the protocol.")
+    return refusals.closed(endpoint, text)
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:  # ssl.SSLError, an OSError, when it holds no certificate
+        raise ConfigError(f"The CA file {ca_file} cannot be used: {error}") from error
+
+
+def _greeted(endpoint: Endpoint, ca_file: str | None, timeout: float) -> Wire:
+    connected = _connect(endpoint, timeout)
+    try:
+        if endpoint.security is Security.TLS:
+            connected = _tls(ca_file).wrap_socket(connected, server_hostname=endpoint.host)
+        return Wire(connected, endpoint.host)
+    except BaseException:
+        connected.close()
+        raise
+
+
+def _connect(endpoint: Endpoint, timeout: float) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # no host name at all, such as one with two dots in a row
+        raise socket.gaierror(str(error)) from error
+    addresses = [str(info[4][0]) for info in found]
+    # The addresses that are checked are those that are connected to: the name is not asked for twice.
+    if endpoint.security is Security.NONE and not all(ipaddress.ip_address(a).is_loopback for a in addresses):
+        raise ConfigError(
+            "A connection without encryption is for this computer's own loopback address only.",
+            hint="Use TLS or STARTTLS.",
+        )
+    failure = OSError("it has no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, endpoint.port), timeout)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _secure(wire: Wire, endpoint: Endpoint, ca_file: str | None) -> None:
+    # PREAUTH skips STARTTLS, and the log-in that tells whose mail it is (RFC 9051, 7.1.4 and 11.3).
+    if wire.state != "NONAUTH":
+        raise ProtocolError("The mail server claims that we were logged in before we were.")
+    if endpoint.security is Security.STARTTLS:
+        if "STARTTLS" not in wire.capabilities:
+            raise ProtocolError(
+                "The mail server does not offer STARTTLS here.", hint="Try TLS, usually on port 993."
+            )
+        wire.starttls(_tls(ca_file))
+        # Nothing that was said before TLS may count after it (RFC 9051, 6.2.1).
+        wire.untagged_responses.clear()
+
+
+def _authenticate(wire: Wire, endpoint: Endpoint, username: str, password: str) -> None:
+    if "LOGINDISABLED" in wire.capabilities:
+        raise AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
+    try:
+        if (username + password).isascii():
+            # imaplib quotes the password, but not the user name.
+            wire.login(quoted(username), password)
+        else:
+            # LOGIN has no charset; PLAIN is UTF-8 (RFC 4616, 2). A second challenge is answered with
+            # None, which makes imaplib give up.
+            credentials = iter([f"\0{username}\0{password}".encode()])
+            wire.authenticate("PLAIN", lambda _challenge: next(credentials, None))
+    # Not chained: a server may repeat the command, and the password with it.
+    except imaplib.IMAP4.abort as error:
+        raise _aborted(endpoint, said_in(error).replace(password, "…")) from None
+    except imaplib.IMAP4.error as error:
+        raise refusals.log_in_refused(said_in(error).replace(password, "…")) from None
+    except OSError as error:
+        raise refusals.unreachable(endpoint, error) from error
