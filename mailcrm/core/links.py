@@ -4,7 +4,8 @@ Everybody known among the participants is linked; a deal only when it is the sin
 all linked contacts. Reading participants and writing links is left to `mailcrm.linking`.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 
@@ -18,10 +19,10 @@ class ThreadFacts:
     """
 
     contacts: Mapping[int, bool]
-    linked: Set[int]
+    linked: AbstractSet[int]
     has_deal: bool
-    refused_contacts: Set[int]
-    refused_deals: Set[int]
+    refused_contacts: AbstractSet[int]
+    refused_deals: AbstractSet[int]
     open_deals: Mapping[int, tuple[int, ...]]
 
 
@@ -41,10 +42,7 @@ def decide(facts: ThreadFacts) -> LinkDecision:
         return LinkDecision(contacts=contacts, deal=None, candidates=())
     by_rule = {contact for contact, personal in facts.contacts.items() if personal} - facts.refused_contacts
     by_hand = facts.linked - facts.contacts.keys()
-    # dict instead of set: the order of the candidates is the order in which they are offered.
-    deals = dict.fromkeys(
-        deal for contact in sorted(by_rule | by_hand) for deal in facts.open_deals.get(contact, ())
-    )
+    deals = {deal for contact in by_rule | by_hand for deal in facts.open_deals.get(contact, ())}
     match tuple(deals):
         case ():
             return LinkDecision(contacts=contacts, deal=None, candidates=())
@@ -53,4 +51,5 @@ def decide(facts: ThreadFacts) -> LinkDecision:
             deal = None if only in facts.refused_deals else only
             return LinkDecision(contacts=contacts, deal=deal, candidates=())
         case several:
-            return LinkDecision(contacts=contacts, deal=None, candidates=tuple(sorted(several, reverse=True)))
+            candidates = tuple(sorted(set(several) - facts.refused_deals, reverse=True))
+            return LinkDecision(contacts=contacts, deal=None, candidates=candidates)

@@ -1,10 +1,11 @@
 """Connected mail accounts and how to reach them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, StoreError
+from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound
 from mailcrm.core.model import Account, Endpoint, Security, Visibility
-from mailcrm.store.database import Database
+from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import instant
 
 
@@ -86,28 +87,47 @@ def create_account(
         "all_folders": all_folders,
         "connected": True,
     }
-    for row in db.read("disconnected_account", address=address):
-        db.write("reconnect_account", account_id=row["id"], **connection)
-        return account(db, address)
-    try:
-        account_id = db.insert(
-            "create_account",
-            address=address,
-            owner_id=owner_id,
-            team_id=team_id,
-            default_visibility=default_visibility,
-        )
-    except StoreError as error:
-        # The address is unique in the store; the other account may be one that we may not see.
-        raise AlreadyExists(f"{address} is connected by somebody else in this store.") from error
-    db.write(
-        "create_account_connection",
-        account_id=account_id,
-        auto_link_contacts=True,
-        auto_link_deals=True,
-        **connection,
-    )
+    with db.transaction():
+        disconnected = db.read("disconnected_account", address=address)
+        if disconnected:
+            _reconnect(db, disconnected[0], owner_id, team_id, default_visibility, connection)
+        else:
+            try:
+                account_id = db.insert(
+                    "create_account",
+                    address=address,
+                    owner_id=owner_id,
+                    team_id=team_id,
+                    default_visibility=default_visibility,
+                )
+            except AlreadyExists as error:
+                # The address is unique in the store; the other account may be one that we may not see.
+                raise AlreadyExists(f"{address} is connected by somebody else in this store.") from error
+            db.write(
+                "create_account_connection",
+                account_id=account_id,
+                auto_link_contacts=True,
+                auto_link_deals=True,
+                **connection,
+            )
     return account(db, address)
+
+
+def _reconnect(
+    db: Database,
+    earlier: Row,
+    owner_id: int | None,
+    team_id: int | None,
+    default_visibility: Visibility,
+    connection: Mapping[str, object],
+) -> None:
+    if (earlier["owner_id"], earlier["team_id"]) != (owner_id, team_id):
+        raise AlreadyExists(
+            "This account was connected before, for somebody else, and its mail is still here.",
+            hint="Connect it for the same member or team as before.",
+        )
+    db.write("set_default_visibility", id=earlier["id"], visibility=default_visibility)
+    db.write("reconnect_account", account_id=earlier["id"], **connection)
 
 
 def set_default_visibility(db: Database, known: Account, visibility: Visibility) -> None:

@@ -49,7 +49,7 @@ UPDATE main.account_connection SET last_error = :error WHERE account_id = :accou
 UPDATE main.account_connection SET connected = :connected WHERE account_id = :account_id
 
 -- disconnected_account --
-SELECT a.id FROM account_connection c JOIN account a ON a.id = c.account_id
+SELECT a.id, a.owner_id, a.team_id FROM account_connection c JOIN account a ON a.id = c.account_id
 WHERE a.address = :address AND NOT c.connected
 
 -- reconnect_account --

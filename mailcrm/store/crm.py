@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound
 from mailcrm.core.links import LinkDecision, ThreadFacts
 from mailcrm.core.model import Contact, Deal, DealStatus, Link, LinkOrigin
 from mailcrm.store.database import Database, Row
+
+_Record = TypeVar("_Record", Contact, Deal)
 
 
 def contacts(db: Database, *, limit: int) -> list[Contact]:
@@ -200,7 +202,7 @@ def _is_id(text: str) -> bool:
     return text.isdigit() and len(text) < 19
 
 
-def _only(found: list[Any], noun: str, text: str) -> Any:  # noqa: ANN401 (a contact or a deal)
+def _only(found: list[_Record], noun: str, text: str) -> _Record:
     if not found:
         raise NotFound(f"There is no {noun} {text!r}.", hint=f"See `mailcrm {noun} list`.")
     if len(found) > 1:

@@ -28,8 +28,9 @@ class Database(Protocol):
     """A viewer's connection: an unqualified table name means the rows that this viewer may see.
 
     `read` and `write` take the name of a query and its parameters. `write` returns the number of
-    rows changed, `insert` the new row's id. Raises NotPermitted when a row belongs to an account
-    that the viewer does not manage, StoreBusy when another writer holds the database for too long.
+    rows changed, `insert` the new row's id. A row of an account that the viewer does not manage is
+    never changed: SQLite raises NotPermitted, PostgreSQL counts no row. Raises AlreadyExists when
+    a unique row is there, StoreBusy when another writer holds the database for too long.
     """
 
     viewer: Member

@@ -1,10 +1,14 @@
 """Emails: saving them in batches, reading, searching, and the timelines of contacts and deals."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
 
 from mailcrm.core.addresses import without_tag
+from mailcrm.core.errors import NotFound
 from mailcrm.core.model import (
     Account,
     Attachment,
@@ -21,12 +25,12 @@ from mailcrm.core.search_terms import parse_query, terms
 from mailcrm.core.threads import thread_ids
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
-from mailcrm.store.rows import email_row
+from mailcrm.store.rows import email_row, instant
 from mailcrm.store.threads import ThreadIndex, refresh_threads
 
-try:
+if sys.version_info >= (3, 14):
     from compression import zstd
-except ImportError:  # before Python 3.14
+else:
     from backports import zstd
 
 #: Level 3 is zstd's own default; 0.06 ms for an email of 25 KB.
@@ -190,8 +194,12 @@ def _terms(parsed: ParsedEmail) -> dict[str, str]:
 
 
 def email_source(db: Database, email_id: int) -> bytes:
-    """Return the message as the server gave it."""
-    return zstd.decompress(bytes(db.read("email_source", email_id=email_id)[0]["source"]))
+    """Return the message as the server gave it; raises NotFound, also for what is hidden."""
+    rows = db.read("email_source", email_id=email_id)
+    if not rows:
+        raise NotFound(f"There is no email {email_id}.")
+    source: bytes = zstd.decompress(bytes(rows[0]["source"]))
+    return source
 
 
 def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
@@ -237,12 +245,16 @@ def timeline(
 ) -> list[EmailRow]:
     """Return the emails linked to a deal or a contact, newest first, each message once with its holders."""
     rows = db.read("timeline", deal_id=deal_id, contact_id=contact_id, limit=limit)
-    copies: dict[tuple[str, str], list[str]] = defaultdict(list)
+    copies: dict[_Message, list[str]] = defaultdict(list)
     ids = sorted({row["message_id"] for row in rows if row["message_id"] is not None})
     for copy in db.read("holders", texts=ids, deal_id=deal_id, contact_id=contact_id):
-        copies[copy["message_id"], copy["from_address"]].append(copy["address"])
-    return [email_row(row, _holders(row, copies)) for row in rows]
+        copies[_message(copy)].append(copy["address"])
+    return [email_row(row, tuple(copies.get(_message(row), ()))) for row in rows]
 
 
-def _holders(row: Row, copies: dict[tuple[str, str], list[str]]) -> tuple[str, ...]:
-    return tuple(copies.get((row["message_id"] or "", row["from_address"]), ()))
+_Message: TypeAlias = tuple[str | None, str, datetime | None]
+
+
+def _message(row: Row) -> _Message:
+    """Return what two copies of one message have in common."""
+    return row["message_id"], row["from_address"], instant(row["sent_at"])

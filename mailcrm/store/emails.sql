@@ -90,7 +90,7 @@ SELECT * FROM (
 WHERE copy = 1 ORDER BY received_at DESC, id DESC LIMIT :limit
 
 -- holders --
-SELECT DISTINCT e.message_id, e.from_address, a.address
+SELECT DISTINCT e.message_id, e.from_address, e.sent_at, a.address
 FROM email e JOIN account a ON a.id = e.account_id
 WHERE e.message_id IN {each:texts}
   AND e.thread_id IN (SELECT l.thread_id FROM link l

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from mailcrm.core.errors import (
+    AlreadyExists,
     NotFound,
     NotPermitted,
     StoreBusy,
@@ -45,6 +46,9 @@ EACH = "(SELECT unnest(CAST(:NAME AS BIGINT[])))"
 #: The role that a member's login belongs to: `GRANT mailcrm_member TO bob`.
 MEMBER_ROLE = "mailcrm_member"
 
+#: Classes of SQLSTATE (PostgreSQL manual, appendix A): connection exception, operator intervention.
+_LOST = ("08", "57")
+
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 #: The first half of the two keys of an advisory lock, so that ours meet no other program's.
 _LEASE = 0x6D616372
@@ -71,7 +75,7 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
     """Make views, policies, grants and the search function anew; to be run by the schema's owner."""
 
     def run(text: str) -> None:
-        connection.execute(cast("LiteralString", text))
+        connection.execute(text)
 
     run(
         f"DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{MEMBER_ROLE}') "
@@ -97,8 +101,13 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
             run(f"DROP POLICY IF EXISTS {policy} ON main.{table}")
             run(f"CREATE POLICY {policy} ON main.{table} {text}")
         run(f"REVOKE ALL ON main.{table} FROM PUBLIC, {MEMBER_ROLE}")
-        run(f"GRANT SELECT, INSERT, DELETE ON main.{table} TO {MEMBER_ROLE}")
-        run(f"GRANT UPDATE ({', '.join(_changeable(connection, table))}) ON main.{table} TO {MEMBER_ROLE}")
+        run(f"GRANT SELECT, DELETE ON main.{table} TO {MEMBER_ROLE}")
+        # Nobody chooses a row's number: who could, would learn by a refusal which ones are taken.
+        columns = [name for name in _columns(connection, table) if name != "id"]
+        changeable = [name for name in columns if name not in rules.FIXED.get(table, ())]
+        run(f"GRANT INSERT ({', '.join(columns)}) ON main.{table} TO {MEMBER_ROLE}")
+        if changeable:
+            run(f"GRANT UPDATE ({', '.join(changeable)}) ON main.{table} TO {MEMBER_ROLE}")
     for table in rules.FREE:
         run(f"GRANT SELECT ON main.{table} TO {MEMBER_ROLE}")
     # `@@` is not leakproof, so under a policy the planner must not use the index: every row would be
@@ -116,25 +125,23 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
     run(f"GRANT EXECUTE ON FUNCTION main.search_email(text) TO {MEMBER_ROLE}")
 
 
-def _changeable(connection: psycopg.Connection[dict[str, Any]], table: str) -> list[str]:
+def _columns(connection: psycopg.Connection[dict[str, Any]], table: str) -> list[str]:
     rows = connection.execute(
         "SELECT column_name FROM information_schema.columns "
         "WHERE table_schema = 'main' AND table_name = %s ORDER BY ordinal_position",
         (table,),
     ).fetchall()
-    fixed = rules.FIXED.get(table, ())
-    return [row["column_name"] for row in rows if row["column_name"] not in fixed]
+    return [row["column_name"] for row in rows]
 
 
 class PostgresDatabase:
     """The `Database` of one viewer on PostgreSQL."""
 
     def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
-        """Take a member's connection; raises UnsafeRole for a role above the rules, NotFound for a stranger."""
+        """Take a member's connection; raises UnsafeRole for one above the rules, NotFound for a stranger."""
         self._connection = connection
         self._queries = {
-            name: cast("LiteralString", placeholders(expand(text, TOKENS, EACH)))
-            for name, text in raw_queries().items()
+            name: placeholders(expand(text, TOKENS, EACH)) for name, text in raw_queries().items()
         }
         self._refuse_unsafe_role()
         self.viewer = self._who_am_i()
@@ -143,8 +150,9 @@ class PostgresDatabase:
         if self._connection.execute("SELECT to_regnamespace('main') AS main").fetchone() == {"main": None}:
             raise StoreMissing(hint="The owner of the database makes it: mailcrm init --store URL")
         row = self._connection.execute(
-            "SELECT r.rolsuper OR r.rolbypassrls AS above, EXISTS (SELECT 1 FROM pg_class c "
-            " WHERE c.relnamespace = 'main'::regnamespace AND pg_has_role(r.oid, c.relowner, 'MEMBER')) AS owner, "
+            "SELECT r.rolsuper OR r.rolbypassrls AS above, "
+            "EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = 'main'::regnamespace "
+            "        AND pg_has_role(r.oid, c.relowner, 'MEMBER')) AS owner, "
             "session_user <> current_user AS changed "
             "FROM pg_roles r WHERE r.rolname = session_user"
         ).fetchone()
@@ -234,19 +242,33 @@ def _mapped_errors() -> Iterator[None]:
         raise NotPermitted from error
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
         raise StoreBusy("Another program has been writing to the store for too long.") from error
+    except psycopg.errors.UniqueViolation as error:
+        raise AlreadyExists from error
     except psycopg.errors.IntegrityError as error:
         raise StoreError(f"The store refused a change: {error.diag.message_primary}.") from error
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable("The connection to the database was lost.") from error
     except psycopg.Error as error:
+        if (error.sqlstate or "08")[:2] in _LOST:
+            raise StoreUnavailable("The connection to the database was lost.") from error
         raise StoreError(
             f"The store failed: {error.diag.message_primary or type(error).__name__}."
         ) from error
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, object]:
-    """Return parameters in the types that psycopg knows: a tuple would be a record, a list is an array."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    """Return parameters in the types that psycopg and PostgreSQL know."""
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: object) -> object:
+    match value:
+        case tuple():
+            # A tuple would be a record, a list is an array.
+            return list(value)
+        case str() if "\0" in value:
+            # PostgreSQL's text holds every character but this one.
+            return value.replace("\0", "\ufffd")
+        case _:
+            return value
 
 
 def _tsquery(phrase: SearchPhrase) -> str:

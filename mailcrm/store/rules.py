@@ -132,5 +132,6 @@ MANAGED = MappingProxyType(
 )
 
 #: Columns that nobody changes once the row is there. A member's login is an identity: whoever
-#: could move it to another role would read as that member.
-FIXED = MappingProxyType({"member": ("id", "login")})
+#: could move it to another role would read as that member. Who could change the owner of an account
+#: could take it from a team.
+FIXED = MappingProxyType({"member": ("login",), "account": ("owner_id", "team_id")})

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import filelock
 
-from mailcrm.core.errors import NotPermitted, StoreBusy, StoreError, StoreUnavailable
+from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreBusy, StoreError, StoreUnavailable
 from mailcrm.core.model import Member
 from mailcrm.core.search_terms import SearchPhrase
 from mailcrm.store import rules
@@ -43,7 +43,7 @@ _CHANGES = (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the file at `path` with the settings that every connection of ours has; raises StoreUnavailable."""
+    """Open the file at `path` with the settings of all our connections; raises StoreUnavailable."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
         connection.row_factory = sqlite3.Row
@@ -77,7 +77,8 @@ def install_rules(connection: sqlite3.Connection, viewer_id: int) -> None:
             allowed = " AND ".join(f"({rule.replace('{row}', row)})" for row in rows)
             connection.execute(
                 f"CREATE TEMP TRIGGER guard_{table}_{event} BEFORE {event} ON main.{table} "
-                f"WHEN NOT ({allowed}) BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
+                # A comparison with NULL is neither true nor false; only true is permission.
+                f"WHEN ({allowed}) IS NOT TRUE BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
             )
     for table, columns in rules.FIXED.items():
         connection.execute(
@@ -148,21 +149,30 @@ class SqliteDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make everything inside happen together or not at all; an inner one is part of the outer."""
+        """Make everything inside happen together or not at all; an inner one is a savepoint."""
         if self._connection.in_transaction:
-            yield
-            return
-        with _mapped_errors():
+            # Savepoints of one name nest: each RELEASE and ROLLBACK TO means the newest.
+            begin, end, undo = (
+                "SAVEPOINT inner_step",
+                "RELEASE inner_step",
+                ("ROLLBACK TO inner_step", "RELEASE inner_step"),
+            )
+        else:
             # IMMEDIATE takes the write lock now and waits for it; a plain BEGIN would fail at once
             # when a second writer came between our first read and our first write.
-            self._connection.execute("BEGIN IMMEDIATE")
+            begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",)
+        with _mapped_errors():
+            self._connection.execute(begin)
         try:
             yield
         except BaseException:
-            self._connection.rollback()
+            # SQLite itself ends the transaction after some errors, a full disk for one.
+            if self._connection.in_transaction:
+                for statement in undo:
+                    self._connection.execute(statement)
             raise
         with _mapped_errors():
-            self._connection.commit()
+            self._connection.execute(end)
 
     @contextmanager
     def lease(self, account_id: int) -> Iterator[None]:
@@ -198,6 +208,11 @@ def _mapped_errors() -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         if "not permitted" in str(error):
             raise NotPermitted from error
+        if error.sqlite_errorcode in (
+            sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+            sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+        ):
+            raise AlreadyExists from error
         raise StoreError(f"The store refused a change: {error}.") from error
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -222,7 +237,7 @@ def _plain_value(value: object) -> object:
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case list() | tuple():
             # json is imported late: most commands pass no list.
-            import json  # noqa: PLC0415
+            import json
 
             return json.dumps(value)
         case _:

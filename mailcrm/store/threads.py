@@ -58,6 +58,7 @@ def merge_thread(db: Database, *, into: int, merged: int) -> None:
     both = {"thread_id": into, "merged_id": merged}
     db.write("merge_visibility", **both)
     db.write("merge_away_automatic_deals", **both)
+    db.write("merge_manual_contacts", **both)
     db.write("merge_links", **both)
     db.write("merge_refusals", **both)
     db.write("merge_emails", **both)

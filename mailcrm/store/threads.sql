@@ -36,6 +36,12 @@ WHERE l.thread_id = :merged_id
       AND (o.contact_id = l.contact_id OR o.deal_id = l.deal_id
            OR (l.deal_id IS NOT NULL AND o.deal_id IS NOT NULL AND l.origin = 'auto')))
 
+-- merge_manual_contacts --
+-- What a person linked in either thread stays a person's link.
+UPDATE main.link SET origin = 'manual'
+WHERE thread_id = :thread_id AND contact_id IN (
+    SELECT l.contact_id FROM link l WHERE l.thread_id = :merged_id AND l.origin = 'manual')
+
 -- merge_away_automatic_deals --
 -- A link made by a person outranks one made by the rule.
 DELETE FROM main.link
@@ -82,7 +88,7 @@ WHERE t.account_id IN (SELECT c.account_id FROM account_connection c)
   AND (NOT :unlinked OR NOT EXISTS (SELECT 1 FROM link l WHERE l.thread_id = t.id))
   AND (NOT :unread OR EXISTS (
         SELECT 1 FROM email e JOIN placement p ON p.email_id = e.id
-        WHERE e.thread_id = t.id AND e.direction = 'in' AND p.flags NOT LIKE '%\Seen%'))
+        WHERE e.thread_id = t.id AND e.direction = 'in' AND ' ' || p.flags || ' ' NOT LIKE '% \Seen %' ESCAPE '!'))
 ORDER BY t.last_received_at DESC, t.id DESC LIMIT :limit
 
 -- thread_email_counts --
@@ -90,7 +96,7 @@ SELECT e.thread_id, count(*) AS count FROM email e WHERE e.thread_id IN {each:id
 
 -- thread_unread --
 SELECT DISTINCT e.thread_id FROM email e JOIN placement p ON p.email_id = e.id
-WHERE e.thread_id IN {each:ids} AND e.direction = 'in' AND p.flags NOT LIKE '%\Seen%'
+WHERE e.thread_id IN {each:ids} AND e.direction = 'in' AND ' ' || p.flags || ' ' NOT LIKE '% \Seen %' ESCAPE '!'
 
 -- thread_correspondents --
 SELECT e.thread_id, p.address, max(p.name) AS name, max(e.received_at) AS newest
