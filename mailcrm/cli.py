@@ -5,7 +5,6 @@ command does is left to `commands`.
 """
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +35,9 @@ from mailcrm.commands import (
 from mailcrm.commands.invocation import Invocation, hoist
 from mailcrm.core.errors import MailcrmError
 from mailcrm.render import Display
+
+#: The exit code after Ctrl-C, which Typer gives: 128 and the number of SIGINT.
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="mailcrm",
@@ -68,7 +70,7 @@ init.add_to(app)
 demo.add_to(app)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 (a Typer callback)
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"mailcrm {__version__}")
         raise typer.Exit
@@ -118,19 +120,14 @@ def take_global_options(
 def main() -> None:
     """Run one command and end the process with its exit code."""
     words = hoist(sys.argv[1:])
-    display = Display(as_json="--json" in words, quiet=False, color=True)
     try:
-        code = app(words, prog_name="mailcrm", standalone_mode=True)
+        app(words, prog_name="mailcrm")
     except MailcrmError as error:
         if "-vv" in words:
             raise
-        display.error(error)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        print("mailcrm: stopped; what was done is kept.", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        # The reader of our output has gone (| head); Python would complain again on the way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+        Display(as_json="--json" in words, quiet=False, color=True).error(error)
+        sys.exit(error.exit_code)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("mailcrm: stopped; what was done is kept.", file=sys.stderr)
+        raise

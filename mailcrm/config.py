@@ -115,7 +115,7 @@ _TYPE_NAMES: Mapping[type, str] = MappingProxyType({str: "a text", int: "a whole
 
 def remember_account(config: Config, address: str, entry: AccountConfig) -> None:
     """Write how this machine reaches an account to config.toml, keeping all else that stands there."""
-    import tomlkit  # noqa: PLC0415 (only a change of the file needs it)
+    import tomlkit
 
     path = config.path
     document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()

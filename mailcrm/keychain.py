@@ -117,7 +117,7 @@ def _from_keyring(address: str, host: str) -> str | None:
     backend = _keyring()
     if backend is None:
         return None
-    import keyring.errors  # noqa: PLC0415 (slow to import, and many machines have none)
+    import keyring.errors
 
     try:
         found: str | None = backend.get_password(_service(host), address)  # type: ignore[attr-defined]
@@ -130,7 +130,7 @@ def _from_keyring(address: str, host: str) -> str | None:
 
 
 def _keyring() -> object | None:
-    import keyring  # noqa: PLC0415 (slow to import, and many machines have none)
+    import keyring
 
     backend = keyring.get_keyring()
     candidates = getattr(backend, "backends", [backend])

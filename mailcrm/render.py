@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from mailcrm.core.errors import MailcrmError, NeedsChoice
 from mailcrm.core.events import (
@@ -321,7 +321,7 @@ class _LiveProgress:
         self._bytes: dict[tuple[str, str], int] = {}
         self._connecting: Any = None
 
-    def __enter__(self) -> "_LiveProgress":
+    def __enter__(self) -> Self:
         self._progress.start()
         self._connecting = self._progress.add_task("connecting", total=None, received="")
         return self
@@ -371,11 +371,11 @@ def trouble(event: SyncEvent) -> str | None:
             return f"{event.account}: {event.folder}: {event.error} {event.hint}".rstrip()
         case DeletionsHeld():
             return (
-                f"{event.account}: {event.folder}: {event.vanished} of {event.placed} emails are gone from the "
-                "server. Nothing was changed; if that is right, run: mailcrm sync --accept-deletions"
+                f"{event.account}: {event.folder}: {event.vanished} of {event.placed} emails are gone "
+                "from the server. Nothing was changed; if that is right, run: mailcrm sync --accept-deletions"
             )
-        case FolderFinished() if event.stored_count != event.server_count:
-            return f"{event.account}: {event.folder}: {event.stored_count} of {event.server_count} emails are stored"
+        case FolderFinished(stored_count=stored, server_count=on_server) if stored != on_server:
+            return f"{event.account}: {event.folder}: {stored} of {on_server} emails are stored"
         case ChoiceNeeded():
             return (
                 f"thread {event.thread_id} fits {len(event.deals)} open deals: {', '.join(event.deals)}. "

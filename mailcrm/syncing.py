@@ -7,7 +7,7 @@ repeats at most one step. What to do is left to `core.plan`, how the server is a
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
@@ -114,7 +114,14 @@ def sync_account(
     remember_folders(db, account, offered_folders(imap))
     chosen = in_order(folders.folders(db, account))
     yield AccountStarted(account=account.address, folders=tuple(folder.name for folder in chosen))
-    run = _Run(db, imap, account, clock, size_limit, accept_deletions)
+    run = _Run(
+        db=db,
+        imap=imap,
+        account=account,
+        clock=clock,
+        size_limit=size_limit,
+        accept_deletions=accept_deletions,
+    )
     arrived: list[_Observed] = []
     for folder in chosen:
         try:
@@ -198,66 +205,58 @@ def _planned(account: Account, observed: _Observed) -> FolderPlanned:
     )
 
 
+@dataclass(kw_only=True, slots=True)
 class _Run:
     """One account's sync under way: what it works with, and what it has to tell at the end."""
 
-    def __init__(
-        self,
-        db: Database,
-        imap: ImapSession,
-        account: Account,
-        clock: Callable[[], datetime],
-        size_limit: int,
-        accept_deletions: bool,  # noqa: FBT001 (passed through, by position, from one place)
-    ) -> None:
-        self._db = db
-        self._imap = imap
-        self._account = account
-        self._clock = clock
-        self._size_limit = size_limit
-        self._accept_deletions = accept_deletions
-        self._own = own_addresses(db, account)
-        self.new = 0
-        self.linked: set[int] = set()
-        self.failures = 0
-        self.trouble: str | None = None
+    db: Database
+    imap: ImapSession
+    account: Account
+    clock: Callable[[], datetime]
+    size_limit: int
+    accept_deletions: bool
+    new: int = 0
+    linked: set[int] = field(default_factory=set)
+    failures: int = 0
+    trouble: str | None = None
 
     def failed(self, folder: Folder, error: MailError) -> FolderFailed:
         """Record that a folder could not be finished."""
         self.trouble = f"{folder.name}: {error}"
-        folders.record_folder_error(self._db, folder, str(error))
+        folders.record_folder_error(self.db, folder, str(error))
         return FolderFailed(
-            account=self._account.address, folder=folder.name, error=str(error), hint=error.hint
+            account=self.account.address, folder=folder.name, error=str(error), hint=error.hint
         )
 
     def arrive(self, folder: Folder) -> Generator[SyncEvent, None, _Observed]:
         """Bring in what is new in a folder and return what was observed."""
-        observed = observe(self._db, self._imap, self._account, folder)
-        yield _planned(self._account, observed)
+        observed = observe(self.db, self.imap, self.account, folder)
+        yield _planned(self.account, observed)
         uidvalidity = observed.seen.uidvalidity
         for step in observed.plan.arriving:
             match step:
                 case Attach(arrivals=arrivals):
-                    emails.attach(self._db, self._account, folder, uidvalidity, arrivals)
+                    emails.attach(self.db, self.account, folder, uidvalidity, arrivals)
                 case Download(arrivals=arrivals):
                     yield from self._download(folder, uidvalidity, arrivals)
                 case Reflag(flags=flags):
-                    with self._db.transaction():
-                        folders.reflag(self._db, folder, uidvalidity, flags)
+                    with self.db.transaction():
+                        folders.reflag(self.db, folder, uidvalidity, flags)
         return observed
 
     def _download(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
+        own = own_addresses(self.db, self.account)
         by_uid = {arrival.uid: arrival for arrival in arrivals}
         batch: list[emails.NewEmail] = []
-        for answer in self._imap.download(arrivals, size_limit=self._size_limit):
+        for answer in self.imap.download(arrivals, size_limit=self.size_limit):
             if isinstance(answer, FetchFailed):
                 self.failures += 1
                 self.trouble = f"{folder.name}: {answer.error}"
                 folders.record_failure(
-                    self._db, folder, uidvalidity, answer.uid, answer.error, at=self._clock()
+                    self.db, folder, uidvalidity, answer.uid, answer.error, at=self.clock()
                 )
                 yield EmailFailed(
-                    account=self._account.address, folder=folder.name, uid=answer.uid, error=answer.error
+                    account=self.account.address, folder=folder.name, uid=answer.uid, error=answer.error
                 )
                 continue
             parsed = mime.parse(answer.raw)
@@ -268,26 +267,26 @@ class _Run:
                     digest=digest(answer.raw),
                     truncated=answer.truncated,
                     parsed=parsed,
-                    direction=direction(parsed, self._own),
+                    direction=direction(parsed, own),
                 )
             )
         if not batch:
             return
         # Links belong to the same transaction: a killed sync leaves no thread without its links.
-        with self._db.transaction():
-            saved = emails.save_batch(self._db, self._account, folder, uidvalidity, batch)
-            linked = apply_rule(self._db, self._account, saved.threads, now=self._clock())
+        with self.db.transaction():
+            saved = emails.save_batch(self.db, self.account, folder, uidvalidity, batch)
+            linked = apply_rule(self.db, self.account, saved.threads, now=self.clock())
         self.new += saved.new
         self.linked |= set(linked.threads)
-        logger.info("account %d folder %d: %d emails saved", self._account.id, folder.id, saved.new)
+        logger.info("account %d folder %d: %d emails saved", self.account.id, folder.id, saved.new)
         yield BatchSaved(
-            account=self._account.address,
+            account=self.account.address,
             folder=folder.name,
             count=len(batch),
             bytes=sum(len(item.raw) for item in batch),
         )
         for thread_id, deals in linked.choices:
-            yield ChoiceNeeded(account=self._account.address, thread_id=thread_id, deals=deals)
+            yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
 
     def depart(self, observed: _Observed) -> Iterator[SyncEvent]:
         """Take away what is no longer on the server, remember how far we looked, and compare the counts."""
@@ -295,10 +294,10 @@ class _Run:
         held = self._held(observed)
         if held is not None:
             self.trouble = f"{folder.name}: {held.vanished} of {held.placed} emails are gone from the server"
-            folders.record_folder_error(self._db, folder, self.trouble)
+            folders.record_folder_error(self.db, folder, self.trouble)
             yield held
             return
-        with self._db.transaction():
+        with self.db.transaction():
             for step in observed.plan.departing:
                 self._take(folder, observed.seen.uidvalidity, step)
             finished = self._compare(observed)
@@ -306,36 +305,36 @@ class _Run:
 
     def _held(self, observed: _Observed) -> DeletionsHeld | None:
         """Return the question to ask when more than half of a folder would vanish for good."""
-        if self._accept_deletions:
+        if self.accept_deletions:
             return None
         lost, placed = 0, 0
         for step in observed.plan.departing:
             match step:
                 case Vanish(uids=uids):
                     lost += folders.lost_by_vanishing(
-                        self._db, observed.folder, observed.seen.uidvalidity, uids
+                        self.db, observed.folder, observed.seen.uidvalidity, uids
                     )
                     placed += len(observed.state.placed)
                 case Forget(uidvalidity=uidvalidity):
-                    renumbered = folders.lost_by_renumbering(self._db, observed.folder, uidvalidity)
+                    renumbered = folders.lost_by_renumbering(self.db, observed.folder, uidvalidity)
                     lost, placed = lost + renumbered[0], placed + renumbered[1]
                 case Settle():
                     pass
         if lost < _MASS_DELETION or lost * 2 <= placed:
             return None
         return DeletionsHeld(
-            account=self._account.address, folder=observed.folder.name, vanished=lost, placed=placed
+            account=self.account.address, folder=observed.folder.name, vanished=lost, placed=placed
         )
 
     def _take(self, folder: Folder, uidvalidity: int, step: Departing) -> None:
         match step:
             case Vanish(uids=uids):
-                folders.vanish(self._db, folder, uidvalidity, uids, at=self._clock())
+                folders.vanish(self.db, folder, uidvalidity, uids, at=self.clock())
             case Forget(uidvalidity=present):
-                folders.forget(self._db, folder, present, at=self._clock())
+                folders.forget(self.db, folder, present, at=self.clock())
             case Settle():
                 folders.settle(
-                    self._db,
+                    self.db,
                     folder,
                     uidvalidity=step.uidvalidity,
                     highestmodseq=step.highestmodseq,
@@ -344,25 +343,25 @@ class _Run:
 
     def _compare(self, observed: _Observed) -> FolderFinished:
         """Count the emails of the window on the server, and those of them that are stored."""
-        start = self._account.history_start
-        placed = folders.folder_state(self._db, observed.folder, observed.seen.uidvalidity).placed.keys()
+        start = self.account.history_start
+        placed = folders.folder_state(self.db, observed.folder, observed.seen.uidvalidity).placed.keys()
         coming = {arrival.uid for arrival in observed.seen.arrivals if in_window(arrival, start)}
         window = (observed.since & observed.state.placed.keys()) | coming
         stored = len(window & placed)
         missing = len(window) - stored
         error = f"{missing} emails could not be fetched" if missing else None
         folders.record_folder_sync(
-            self._db,
+            self.db,
             observed.folder,
             server_count=len(window),
             stored_count=stored,
-            at=self._clock(),
+            at=self.clock(),
             error=error,
         )
         if error is not None:
             self.trouble = self.trouble or f"{observed.folder.name}: {error}"
         return FolderFinished(
-            account=self._account.address,
+            account=self.account.address,
             folder=observed.folder.name,
             server_count=len(window),
             stored_count=stored,

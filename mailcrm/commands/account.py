@@ -184,9 +184,8 @@ def reauth(
     ] = "keyring",
 ) -> None:
     """Give an account a new password; it is kept only when the server takes it."""
-    from mailcrm.accounts import keep_password, log_in_once
+    from mailcrm.accounts import NewAccount, keep_password, log_in_once
     from mailcrm.commands.connect import ask_password
-    from mailcrm.accounts import NewAccount
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj

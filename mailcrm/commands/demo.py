@@ -1,4 +1,4 @@
-"""`mailcrm demo`: the main job on a real mail server on this machine, every command printed before it runs."""
+"""`mailcrm demo`: the main job on a real mail server, every command printed before it runs."""
 
 import os
 import shlex

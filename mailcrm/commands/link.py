@@ -66,10 +66,10 @@ def contact(
 
 @_app.command("auto")
 def auto(context: typer.Context) -> None:
-    """Apply the automatic rule to all stored conversations: for contacts and deals made after the mail came."""
+    """Apply the automatic rule to all stored mail: for contacts and deals made after it came."""
+    from mailcrm.core.events import ChoiceNeeded
     from mailcrm.linking import apply_rule_to_account
     from mailcrm.render import number, trouble
-    from mailcrm.core.events import ChoiceNeeded
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj

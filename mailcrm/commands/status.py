@@ -17,7 +17,7 @@ def status(
     account: Annotated[str | None, typer.Argument(help="address or number; all when left out")] = None,
 ) -> None:
     """Compare what is stored with what the server had at the last sync; exit code 1 when they differ."""
-    from mailcrm.render import Column
+    from mailcrm.render import Column, number
     from mailcrm.store import accounts, folders
 
     invocation: Invocation = context.obj
@@ -59,7 +59,8 @@ def status(
         )
         for failure in failed:
             display.note(
-                f"{failure.folder}: email {failure.uid} was not given {failure.attempts} times: {failure.error}"
+                f"{failure.folder}: email {failure.uid}, asked for {number(failure.attempts, 'time')}: "
+                f"{failure.error}"
             )
     if not found:
         display.note("No account is connected yet. Run: mailcrm connect YOUR-ADDRESS")

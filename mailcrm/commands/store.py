@@ -1,7 +1,5 @@
 """`mailcrm store`: care of the store."""
 
-from typing import Annotated
-
 import typer
 
 from mailcrm.commands.invocation import Invocation

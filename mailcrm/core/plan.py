@@ -8,7 +8,8 @@ Talking to the server is left to `mailcrm.mail.imap`, carrying the steps out to 
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -54,7 +55,7 @@ class FolderSnapshot:
 
     uidvalidity: int
     highestmodseq: int | None
-    alive: Set[int]
+    alive: AbstractSet[int]
     arrivals: tuple[Arrival, ...]
     flags: Mapping[int, Flags]
 
@@ -142,7 +143,9 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def to_identify(state: FolderState, uidvalidity: int, alive: Set[int], since: Set[int]) -> list[int]:
+def to_identify(
+    state: FolderState, uidvalidity: int, alive: AbstractSet[int], since: AbstractSet[int]
+) -> list[int]:
     """Return the UIDs to identify, newest first.
 
     `alive` are all UIDs of the folder, `since` those that the server counts to the history

@@ -1,6 +1,7 @@
 """The rule of who reads a thread, in Python: it explains, and the store's SQL is tested against it."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from mailcrm.core.model import Visibility
@@ -10,13 +11,13 @@ from mailcrm.core.model import Visibility
 class World:
     """Members, teams, accounts, threads and links by id; `links` holds the threads linked to anything."""
 
-    active_members: Set[int]
-    team_members: Mapping[int, Set[int]]
+    active_members: AbstractSet[int]
+    team_members: Mapping[int, AbstractSet[int]]
     account_owner: Mapping[int, int | None]
     account_team: Mapping[int, int | None]
     thread_account: Mapping[int, int]
     thread_visibility: Mapping[int, Visibility]
-    linked: Set[int]
+    linked: AbstractSet[int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

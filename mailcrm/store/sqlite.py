@@ -151,16 +151,12 @@ class SqliteDatabase:
     def transaction(self) -> Iterator[None]:
         """Make everything inside happen together or not at all; an inner one is a savepoint."""
         if self._connection.in_transaction:
-            # Savepoints of one name nest: each RELEASE and ROLLBACK TO means the newest.
-            begin, end, undo = (
-                "SAVEPOINT inner_step",
-                "RELEASE inner_step",
-                ("ROLLBACK TO inner_step", "RELEASE inner_step"),
-            )
+            # Savepoints of one name nest: RELEASE and ROLLBACK TO mean the newest.
+            begin, end, undo = "SAVEPOINT step", "RELEASE step", "ROLLBACK TO step"
         else:
             # IMMEDIATE takes the write lock now and waits for it; a plain BEGIN would fail at once
             # when a second writer came between our first read and our first write.
-            begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",)
+            begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"
         with _mapped_errors():
             self._connection.execute(begin)
         try:
@@ -168,8 +164,7 @@ class SqliteDatabase:
         except BaseException:
             # SQLite itself ends the transaction after some errors, a full disk for one.
             if self._connection.in_transaction:
-                for statement in undo:
-                    self._connection.execute(statement)
+                self._connection.execute(undo)
             raise
         with _mapped_errors():
             self._connection.execute(end)

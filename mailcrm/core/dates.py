@@ -1,0 +1,36 @@
+"""How people say since when: dates, and how long ago. The present moment is a parameter.
+
+Dates of emails are left to `mailcrm.core.headers`.
+"""
+
+import re
+from datetime import UTC, date, datetime
+
+from dateutil.relativedelta import relativedelta
+
+from mailcrm.core.errors import UsageError
+
+_AGO = re.compile(r"(\d{1,5})\s*(d|days?|w|weeks?|m|months?|y|years?)(?:\s+ago)?")
+_UNITS = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
+_EXAMPLES = "Say it like 2025-01-01, 90d, 2 weeks, 6 months, 1y, yesterday or today."
+
+
+def parse_when(text: str, now: datetime) -> datetime:
+    """Return the beginning, in UTC, of the day that `text` names, seen from `now`.
+
+    Raises UsageError, with examples, for anything that is not a date or so many days, weeks, months
+    or years ago.
+    """
+    words = " ".join(text.lower().split())
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if words == "today":
+        return today
+    if words == "yesterday":
+        return today - relativedelta(days=1)
+    try:
+        if found := _AGO.fullmatch(words):
+            return today - relativedelta(**{_UNITS[found[2][0]]: int(found[1])})
+        day = date.fromisoformat(words)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is no date.", hint=_EXAMPLES) from error
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,453 @@
+"""How the header of an email is read: fields, charsets, encoded words, ids and dates of dirty mail.
+
+Everything works on the raw bytes, in linear time, and never raises. Addresses are left to
+`mailcrm.core.addresses`, the body to `mailcrm.core.mime`.
+"""
+
+import binascii
+import re
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_tz
+from functools import cache, lru_cache
+from itertools import islice
+from string import ascii_letters, digits
+
+#: Real header blocks stay far below; what is over is an attack or rubbish (docs on limits: core.mime).
+HEADER_BYTES = 256 * 1024
+HEADER_FIELDS = 1_000
+
+#: RFC 5322, 2.1.1: a line has at most 998 characters, and an id cannot be folded inside.
+ID_CHARACTERS = 998
+IDS = 1_000
+
+# RFC 5322, 2.2: a name of printable ASCII, a colon, a value that goes on in lines with leading blanks.
+_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.MULTILINE)
+_IDENTITY = re.compile(rb"^(message-id|date)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.MULTILINE | re.IGNORECASE)
+_FOLD = re.compile(rb"\r?\n")
+
+
+def unix_lines(raw: bytes) -> bytes:
+    """Return `raw`, with line feeds where it knows carriage returns only, as old Macintosh mail does."""
+    return raw if b"\n" in raw or b"\r" not in raw else raw.replace(b"\r", b"\n")
+
+
+def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]:
+    """Return where the header block that begins at `start` ends, and where the body begins.
+
+    An empty line ends the block. Where the last lines before it are no fields, somebody forgot
+    the empty line and the body begins with them; lines in the midst of fields are junk.
+    """
+    end = len(raw) if end is None else end
+    if raw.startswith((b"\n", b"\r\n"), start, end):
+        return start, raw.index(b"\n", start) + 1
+    lone = raw.find(b"\n\n", start, end)
+    blank = raw.find(b"\n\r\n", start, end if lone < 0 else lone)
+    if blank >= 0:
+        stop, body = blank + 1, blank + 3
+    elif lone >= 0:
+        stop, body = lone + 1, lone + 2
+    else:
+        stop = body = end
+    last = deque(_FIELD.finditer(raw, start, min(stop, start + HEADER_BYTES)), maxlen=1)
+    if not last:
+        return start, start
+    if stop <= start + HEADER_BYTES and last[0].end() + 1 < stop:
+        return last[0].end() + 1, last[0].end() + 1
+    return stop, body
+
+
+def fields_of(block: bytes) -> list[tuple[str, bytes]]:
+    """Return the fields of a header block without its end, as `header_fields` does."""
+    return [
+        (name.decode("ascii").lower(), _FOLD.sub(b"", value).strip())
+        for name, value in (
+            found.groups() for found in islice(_FIELD.finditer(block[:HEADER_BYTES]), HEADER_FIELDS)
+        )
+    ]
+
+
+def header_fields(raw: bytes) -> list[tuple[str, bytes]]:
+    """Return the fields of the top header block, in order: names in lower case, raw unfolded values.
+
+    At most 256 KB and 1,000 fields are looked at.
+    """
+    raw = unix_lines(raw)
+    return fields_of(raw[: split(raw)[0]])
+
+
+# --- charsets ---------------------------------------------------------------------------------
+
+# What mail programs write and what they mean by it: the Windows code pages contain the older
+# sets, and senders use their additions under the older names.
+_NAMES = {
+    "utf-8": "utf8 utf8mb4 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 cp65001",
+    "cp949": "ks-c-5601-1987 ks-c-5601-1989 ks-c-5601 ksc5601 ksc-5601 ksc5601-1987 korean iso-ir-149"
+    " csksc56011987 euc-kr euckr cseuckr windows-949 x-windows-949 ms949 uhc x-uhc 949",
+    "iso2022_kr": "iso-2022-kr csiso2022kr",
+    "johab": "cp1361 ms1361",
+    "gb18030": "gb2312 gb-2312 gb2312-80 gb-2312-80 gbk x-gbk cp936 ms936 windows-936 936 gb-18030 chinese"
+    " csgb2312 iso-ir-58 csiso58gb231280 euc-cn x-euc-cn",
+    "hz": "hz-gb-2312",
+    "cp950": "big5 big-5 cn-big5 x-x-big5 csbig5 windows-950 big5-hkscs big5hkscs",
+    "cp932": "shift-jis shiftjis sjis x-sjis csshiftjis ms-kanji ms932 windows-31j cswindows31j windows-932",
+    "euc_jp": "euc-jp eucjp x-euc-jp cseucpkdfmtjapanese",
+    "iso2022_jp": "iso-2022-jp iso-2022-jp-1 iso-2022-jp-2 iso-2022-jp-3 iso-2022-jp-ms csiso2022jp"
+    " cp50220 cp50221 cp50222 x-windows-iso2022jp jis",
+    "cp1252": "iso-8859-1 iso8859-1 iso88591 iso-8859-1:1987 iso-ir-100 latin1 latin-1 l1 csisolatin1 cp819"
+    " ibm819 windows-1252 x-cp1252 ansi x-ansi",
+    "iso8859_2": "latin2 l2 csisolatin2 iso-ir-101 iso-8859-2:1987",
+    "iso8859_3": "latin3 l3 csisolatin3 iso-ir-109 iso-8859-3:1988",
+    "iso8859_4": "latin4 l4 csisolatin4 iso-ir-110 iso-8859-4:1988",
+    "iso8859_5": "cyrillic csisolatincyrillic iso-ir-144 iso-8859-5:1988",
+    "iso8859_6": "arabic asmo-708 csiso88596e csiso88596i csisolatinarabic ecma-114 iso-8859-6-e iso-8859-6-i"
+    " iso-ir-127 iso-8859-6:1987",
+    "iso8859_7": "greek greek8 csisolatingreek ecma-118 elot-928 sun-eu-greek iso-ir-126 iso-8859-7:1987",
+    "iso8859_8": "hebrew visual logical iso-8859-8-i iso-8859-8-e csiso88598e csiso88598i csisolatinhebrew"
+    " iso-ir-138 iso-8859-8:1988",
+    "cp1254": "iso-8859-9 iso8859-9 iso88599 latin5 l5 csisolatin5 iso-ir-148 iso-8859-9:1989 x-cp1254",
+    "iso8859_10": "latin6 l6 csisolatin6 iso-ir-157",
+    "iso8859_15": "latin9 latin-9 l9 csisolatin9",
+    "cp874": "tis-620 tis620 windows-874 dos-874 iso-8859-11 iso8859-11 iso885911",
+    "koi8_r": "koi8-r koi8 koi cskoi8r",
+    "koi8_u": "koi8-u koi8-ru",
+    "mac_roman": "macintosh mac x-mac-roman csmacintosh",
+    "mac_cyrillic": "x-mac-cyrillic x-mac-ukrainian",
+    "cp866": "866 csibm866",
+    "utf-16": "unicode ucs-2 iso-10646-ucs-2 csunicode unicodefeff",
+    "utf-16-le": "utf-16le",
+    "utf-16-be": "utf-16be unicodefffe",
+    "utf-32-le": "utf-32le",
+    "utf-32-be": "utf-32be",
+}
+_CODECS = {label: codec for codec, labels in _NAMES.items() for label in (codec, *labels.split())}
+_CODECS["utf-32"] = "utf-32"
+_NUMBERED = re.compile(
+    r"(?:iso-?8859-?(?P<iso>[2-9]|1[03-6])|(?:cp|x-cp|windows|ibm|dos)-?(?P<page>437|737|775|85\d|86\d|125\d))"
+)
+
+#: The first codec's subset of some labels is not all that is sent under them.
+_SECOND = {"cp950": "big5hkscs", "euc_jp": "euc_jis_2004"}
+_NOT_ASCII = {"hz", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
+
+#: Damage of a few characters is shown as such; more means that the label is wrong.
+_DAMAGED_SHARE = 0.1
+_LOW = bytes(range(0x80))
+
+
+def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
+    """Return `data` as text without NUL or lone surrogates, and the repair's name if one was needed.
+
+    The label is trusted where the bytes allow it. UTF-7 never is: it hides characters from filters.
+    Without a usable label: UTF-8, else the East Asian code page whose everyday characters the bytes
+    are, else windows-1252. The repair is `charset:` and the label, or `charset:missing`.
+    """
+    name = _spelling(label)
+    codec = _codec(name)
+    if codec not in _NOT_ASCII and b"\x1b" not in data and data.isascii():
+        repair = f"charset:{name}" if name == "utf-7" and b"+" in data else None
+        return _clean(data.decode("ascii")), repair
+    repair = f"charset:{name or 'missing'}"
+    if codec is None:
+        text, guessed = _guess(data)
+        return _clean(text), None if guessed == "utf-8" and not name else repair
+    if codec == "iso2022_jp" and data.isascii():
+        text = _decode_jis(data)
+        return _clean(text), repair if "\ufffd" in text else None
+    for candidate in (codec, _SECOND.get(codec, codec)):
+        try:
+            return _clean(data.decode(candidate)), None
+        except UnicodeDecodeError:
+            continue
+    text = data.decode(codec, "replace")
+    if codec in _NOT_ASCII or text.count("\ufffd") <= _DAMAGED_SHARE * len(data.translate(None, _LOW)):
+        return _clean(text), repair
+    return _clean(_guess(data)[0]), repair
+
+
+def _clean(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\0", "")
+
+
+def _spelling(label: str | None) -> str:
+    """Return the label in lower case, without the language of RFC 2231, 5, and what cannot be in one."""
+    plain = (label or "")[:60].partition("*")[0].strip(" \t\"'").lower().replace("_", "-")
+    return re.sub(r"[^a-z0-9.:+-]", "", plain)[:40]
+
+
+@lru_cache(maxsize=256)
+def _codec(name: str) -> str | None:
+    """Return Python's codec for a label, None when it must be guessed.
+
+    A fixed list, because Python knows codecs that are no charsets (`unicode_escape`, `punycode`).
+    us-ascii is not in it: it comes here with bytes that are not ASCII.
+    """
+    if name in _CODECS:
+        return _CODECS[name]
+    if found := _NUMBERED.fullmatch(name):
+        return f"iso8859_{found['iso']}" if found["iso"] else f"cp{found['page']}"
+    return None
+
+
+# The most frequent syllables and characters of ordinary Korean and simplified Chinese letters.
+_FREQUENT_HANGUL = (
+    "이다는에의을가고한지하은로사기도를어서자시리대정해들과인일나수있아보제게라것적전주상안그원부동장만여오구스공조무경"
+    "녕세요감합니견계약회첨문드립확요청드부탁내용업체처품금비방관련연락담당자신성소중발송위분개국선우생최김박민현재진행"
+)
+_FREQUENT_HAN = (
+    "的一是不了在人有我他这中大来上国个到说们为和你地出也时年得就那要下以生会自着去之过家学对可里后小么心多天而能好都然"
+    "没日于起还发成事只作当想看文开用主行方如前所本见经面公同三已从动长知样现分将外但与高意进法此实回理点月明其全工者向"
+    "部正名定问机给等几业最间新什位因重电您请谢合价格表单报产品订货客户联系附件收到司"
+)
+
+
+@cache
+def _code_pages() -> tuple[tuple[str, float, frozenset[str], frozenset[str]], ...]:
+    """Return the code pages to guess: codec, share of standard characters needed, these, the frequent ones.
+
+    Each decodes much text of the others, too, but not to the characters of everyday letters.
+    """
+    pairs = [bytes((lead, trail)) for lead in range(0xB0, 0xD8) for trail in range(0xA1, 0xFF)]
+    hangul = frozenset(pair.decode("cp949") for pair in pairs if pair[0] <= 0xC8)
+    han = frozenset(pair.decode("gb2312", "ignore") for pair in pairs)
+    kana = frozenset(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FD))))
+    return (
+        ("cp949", 0.7, hangul, frozenset(_FREQUENT_HANGUL)),
+        ("gb18030", 0.7, han, frozenset(_FREQUENT_HAN)),
+        ("cp932", 0.25, kana, kana),
+    )
+
+
+def _guess(data: bytes) -> tuple[str, str]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        if b"\x1b$)C" in data:
+            return data.decode("iso2022_kr", "replace"), "iso2022_kr"
+        if b"\x1b$" in data and data.isascii():
+            return _decode_jis(data), "iso2022_jp"
+        return text, "utf-8"
+    best, guessed = -1.0, (data.decode("cp1252", "replace"), "cp1252")
+    for codec, share, standard, frequent in _code_pages():
+        try:
+            text = data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        letters = [character for character in text if character > "\x7f" and character.isalpha()][:4_000]
+        plausible = letters and sum(map(standard.__contains__, letters)) >= share * len(letters)
+        if plausible and (score := sum(map(frequent.__contains__, letters)) / len(letters)) > best:
+            best, guessed = score, (text, codec)
+    return guessed
+
+
+_JIS_SHIFT = re.compile(rb"(\x1b(?:\$[@B]|\$\(D|\([BJIH]|&@\x1b\$B))")
+
+
+def _decode_jis(data: bytes) -> str:
+    """Decode ISO-2022-JP (RFC 1468) through Shift_JIS.
+
+    Windows programs put the NEC and IBM characters of code page 932 into it; Python's codecs for
+    ISO-2022-JP know none of them.
+    """
+    text, mode = [], b"\x1b(B"
+    for index, piece in enumerate(_JIS_SHIFT.split(data)):
+        if index % 2:
+            mode = piece
+        elif not piece:
+            continue
+        elif mode == b"\x1b$(D":
+            text.append((mode + piece).decode("iso2022_jp_1", "replace"))
+        elif mode == b"\x1b(I":
+            half_width = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in piece)
+            text.append(half_width.decode("cp932", "replace"))
+        elif mode.startswith(b"\x1b("):
+            text.append(piece.decode("ascii", "replace").replace("\x1b", "\ufffd"))
+        else:
+            pairs = _jis_pairs()
+            text += [pairs.get(pair, "\ufffd") for pair in re.findall(rb"[!-~]{2}|[^\n!-~]|[!-~]|\n", piece)]
+    return "".join(text)
+
+
+@cache
+def _jis_pairs() -> dict[bytes, str]:
+    table = {bytes((byte,)): chr(byte) for byte in range(0x21)}
+    for row in range(0x21, 0x7F):
+        for cell in range(0x21, 0x7F):
+            lead = ((row + 1) >> 1) + (0x70 if row < 0x5F else 0xB0)
+            trail = cell + (0x7E if row % 2 == 0 else 0x1F if cell < 0x60 else 0x20)
+            table[bytes((row, cell))] = bytes((lead, trail)).decode("cp932", "replace")
+    return table
+
+
+# --- encoded words ----------------------------------------------------------------------------
+
+_WORD_START = re.compile(rb"=\?([^?\s]{1,60})\?([bBqQ])\?")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def decode_words(raw: bytes) -> tuple[str, list[str]]:
+    """Return a header value as one line of text, and the repairs that this took.
+
+    RFC 2047 as it is met: words inside quotes, without blanks between them, or cut in the middle
+    of a character (neighbours of one charset are joined as bytes); raw UTF-8 (RFC 6532) or worse.
+    """
+    if b"=?" not in raw and b"\x1b" not in raw and raw.isascii():
+        return _CONTROL.sub(" ", raw.decode("ascii")).strip(), []
+    text: list[str] = []
+    repairs: list[str] = []
+    charset: str | None = None
+    words: list[tuple[bytes, bytes]] = []
+
+    def flush() -> None:
+        if words:
+            decoded, repair = decode_charset(_word_bytes(words), charset)
+            text.append(decoded)
+            repairs.extend([repair] if repair else [])
+            words.clear()
+
+    position = close = 0
+    while True:
+        start, found = _next_word(raw, position, close)
+        between = raw[position:start]
+        if found is None or between.strip():
+            flush()
+            decoded, repair = decode_charset(between, None)
+            text.append(decoded)
+            repairs.extend([repair] if repair else [])
+        elif not words:
+            text.append(between.decode("ascii"))
+        if found is None:
+            break
+        label, encoding, payload_start, close = found
+        if label != charset:
+            flush()
+        charset = label
+        words.append((encoding, raw[payload_start:close]))
+        position = close + 2
+    return _CONTROL.sub(" ", "".join(text)).strip(), list(dict.fromkeys(repairs))
+
+
+def _next_word(raw: bytes, position: int, close: int) -> tuple[int, tuple[str, bytes, int, int] | None]:
+    """Return where the next encoded word starts, with its charset, encoding and payload's place."""
+    while True:
+        start = raw.find(b"=?", position)
+        if start < 0:
+            return len(raw), None
+        begun = _WORD_START.match(raw, start)
+        if begun is None:
+            position = start + 2
+            continue
+        if close < begun.end():
+            close = raw.find(b"?=", begun.end())
+        if close < 0:
+            return len(raw), None
+        # The start of a word that is never closed is plain text; the innermost start counts.
+        inner = raw.rfind(b"=?", begun.end(), close)
+        if inner >= 0 and _WORD_START.match(raw, inner):
+            position = inner
+            continue
+        label = begun[1].decode("latin-1").partition("*")[0].lower()
+        return start, (label, begun[2].lower(), begun.end(), close)
+
+
+def _word_bytes(words: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Decode the payloads of neighbours; base64 that was cut inside a group of four goes on in the next."""
+    data, open_base64 = [], b""
+    for encoding, payload in words:
+        if encoding == b"q":
+            data += [decode_base64(open_base64)[0], binascii.a2b_qp(payload, header=True)]
+            open_base64 = b""
+        else:
+            open_base64 += payload
+            if len(open_base64) % 4 == 0 or payload.endswith(b"="):
+                data.append(decode_base64(open_base64)[0])
+                open_base64 = b""
+    return b"".join((*data, decode_base64(open_base64)[0]))
+
+
+_BASE64 = (ascii_letters + digits + "+/").encode()
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
+
+
+def decode_base64(data: bytes) -> tuple[bytes, bool]:
+    """Return what base64 holds, and whether it was whole; whatever is left of a broken one is kept."""
+    try:
+        return binascii.a2b_base64(data), True
+    except binascii.Error:
+        kept = data.translate(None, _NOT_BASE64)
+        kept = kept[: len(kept) - (len(kept) % 4 == 1)]
+        return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4)), False
+
+
+# --- ids and dates ----------------------------------------------------------------------------
+
+_BRACKETED = re.compile(r"<([^<>]*+)>")
+_REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+
+def message_ids(value: str) -> tuple[str, ...]:
+    """Return the message ids of a field, without angle brackets and in order, each once.
+
+    Blanks inside an id are what is left of bad folding and are taken out. Ids with control
+    characters or over 998 characters are refused: an id ends up in commands to servers. Without any
+    brackets, words with an @ are taken when there is nothing else. The last 1,000 ids are kept.
+    """
+    found = _BRACKETED.findall(value)
+    if not found and "<" not in value:
+        words = value.replace(",", " ").split(" ")
+        found = [word for word in words if word]
+        if not all("@" in word for word in found):
+            return ()
+    ids = [word.replace("\t", "").replace(" ", "") for word in found]
+    kept = [word for word in ids if word and len(word) <= ID_CHARACTERS and not _REFUSED.search(word)]
+    return tuple(dict.fromkeys(kept[-IDS:]))
+
+
+_ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?(?!\S)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2101, 1, 1, tzinfo=UTC)
+
+
+def parse_date(value: str) -> datetime | None:
+    """Return a Date field in UTC, or None when it says no moment between 1970 and 2100.
+
+    Without a zone it is taken to be UTC (RFC 5322, 3.3: -0000); a zone of a day or more is rubbish.
+    """
+    value = value[:200].strip()
+    try:
+        if iso := _ISO_DATE.match(value):
+            zone = (iso[3] or "Z").replace("Z", "+00:00")
+            moment = datetime.fromisoformat(f"{iso[1]}T{iso[2]}{zone}").astimezone(UTC)
+        else:
+            parsed = parsedate_tz(value)
+            if parsed is None or abs(parsed[9] or 0) >= 86_400:
+                return None
+            # RFC 5322 allows the leap second; Python's calendar does not.
+            local = datetime(*parsed[:5], min(parsed[5], 59), tzinfo=UTC)
+            moment = local - timedelta(seconds=parsed[9] or 0)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        # parsedate_tz fails in all these ways on words where it wants numbers.
+        return None
+    return moment if _EPOCH <= moment < _END else None
+
+
+def identify(block: bytes) -> tuple[str | None, datetime | None]:
+    """Return the Message-ID and the Date, in UTC, of a header block.
+
+    The block may be a whole header or what a server picked from it; the answer is the same, and
+    the same as `core.mime.parse` gives for the whole email, because sync compares the two.
+    """
+    block = unix_lines(block)
+    end = split(block)[0]
+    ids: tuple[str, ...] = ()
+    sent_at = None
+    for found in _IDENTITY.finditer(block, 0, end):
+        value = decode_words(_FOLD.sub(b"", found[2]))[0]
+        if found[1].lower() == b"date":
+            sent_at = sent_at or parse_date(value)
+        else:
+            ids = ids or message_ids(value)
+    return (ids[0] if ids else None), sent_at

@@ -1,0 +1,134 @@
+"""How text is cut into search terms, by one function for what is indexed and what is asked.
+
+Runs of Han, Kana and Hangul have no blanks between words, so they become overlapping terms of two
+characters. Matching and ranking is left to the databases behind `mailcrm.store`.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+from mailcrm.core.errors import UsageError
+
+#: Longer words are no words; the index needs a bound for every term.
+TERM_CHARACTERS = 60
+
+_ASCII_RUN = re.compile(r"[a-z0-9]+")
+
+# Blocks of Han (with its iteration mark and zero), Kana and Hangul after NFKC.
+_CJK = (
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3131-\u318e"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7a3\ud7b0-\ud7ff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_CJK_CHARACTER = re.compile(f"[{_CJK}]")
+_SCRIPTS = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
+
+# The accents of Latin, Greek and Cyrillic; those of other scripts are letters.
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+
+_QUERY_WORD = re.compile(r'(-?)"([^"]*)"?|(\S+)')
+_CURLY_QUOTES = str.maketrans("“”„«»", '"""""')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchPhrase:
+    """Terms that stand side by side; `prefix` lets the last one go on, `negated` asks for texts without them."""
+
+    terms: tuple[str, ...]
+    prefix: bool
+    negated: bool
+
+
+def terms(text: str, most: int = 16_000) -> list[str]:
+    """Return the first `most` terms of a text, in order, repeated as often as they occur.
+
+    Case, width and accents are folded. A run of Han, Kana and Hangul yields its pairs of characters
+    and then its last one, so that a phrase of pairs finds any part of it; any other run of letters
+    and digits is one term of at most 60 characters.
+    """
+    text = text[: most * (TERM_CHARACTERS + 1)]
+    if text.isascii():
+        return [run[:TERM_CHARACTERS] for run in _ASCII_RUN.findall(text.lower())[:most]]
+    found: list[str] = []
+    for run in _word_run().findall(_fold(text)):
+        if len(found) >= most:
+            break
+        if not _CJK_CHARACTER.search(run):
+            found.append(run[:TERM_CHARACTERS])
+            continue
+        for piece in _SCRIPTS.findall(run):
+            if _CJK_CHARACTER.match(piece):
+                found += [piece[index : index + 2] for index in range(len(piece) - 1)]
+                found.append(piece[-1])
+            else:
+                found.append(piece[:TERM_CHARACTERS])
+    return found[:most]
+
+
+def _fold(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", folded)))
+
+
+@cache
+def _word_run() -> re.Pattern[str]:
+    """Return the pattern of a word; `re` knows letters and digits, but not the marks inside of words."""
+    blocks = (*range(0x483, 0x1D00), *range(0x3099, 0x309B), *range(0xA66F, 0xAC00), *range(0x10A00, 0x12000))
+    marks = "".join(chr(code) for code in blocks if unicodedata.category(chr(code)).startswith("M"))
+    return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*")
+
+
+def parse_query(text: str) -> tuple[SearchPhrase, ...]:
+    """Return what a search asks for; all phrases must hold.
+
+    Words are separate phrases, "quoted words" one; a leading minus negates. The last word may go on,
+    because it may still be being typed, and so may a single Han, Kana or Hangul character, because
+    the index holds pairs. Raises UsageError when there is nothing to look for.
+    """
+    phrases: list[SearchPhrase] = []
+    last_word = None
+    for found in _QUERY_WORD.finditer(text.translate(_CURLY_QUOTES)):
+        quoted = found[3] is None
+        words = found[2] if quoted else found[3]
+        negated = bool(found[1]) if quoted else words.startswith("-")
+        phrase = _phrase(words, negated=negated)
+        if phrase is None:
+            continue
+        if not quoted:
+            last_word = len(phrases)
+        phrases.append(phrase)
+    if all(phrase.negated for phrase in phrases):
+        raise UsageError(
+            "There is no word to look for.", hint='Try: mailcrm search "price list" invoice -draft'
+        )
+    if last_word is not None:
+        phrases[last_word] = _unfinished(phrases[last_word])
+    return tuple(phrases)
+
+
+def _phrase(words: str, *, negated: bool) -> SearchPhrase | None:
+    found = terms(words, 100)
+    if not found:
+        return None
+    # At the end of a run the text may go on (계약서 in 계약서를), so its last character alone is not asked for.
+    if (
+        len(found) > 1
+        and _is_cjk(found[-1])
+        and len(found[-2]) == 2
+        and _is_cjk(found[-2])
+        and found[-2][1] == found[-1]
+    ):
+        found.pop()
+    single = len(found[-1]) == 1 and _is_cjk(found[-1])
+    return SearchPhrase(terms=tuple(found), prefix=single, negated=negated)
+
+
+def _unfinished(phrase: SearchPhrase) -> SearchPhrase:
+    word = not _is_cjk(phrase.terms[-1]) and not phrase.negated
+    return SearchPhrase(terms=phrase.terms, prefix=phrase.prefix or word, negated=phrase.negated)
+
+
+def _is_cjk(term: str) -> bool:
+    return _CJK_CHARACTER.match(term) is not None
