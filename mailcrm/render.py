@@ -65,13 +65,20 @@ def visible_text(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A column of a table: its heading, how wide it may get, and a style of rich for its cells."""
+    """A column of a table: its heading, how wide it may get, and a style of rich for its cells.
+
+    A `roomy` column is left out of a narrow terminal; a pipe gets all columns, always.
+    """
 
     heading: str
     style: str = ""
     right: bool = False
     ratio: int | None = None
+    roomy: bool = False
 
+
+#: Columns of a terminal from which there is room for everything.
+_ROOMY = 100
 
 Cell = str | int | datetime | None
 
@@ -102,10 +109,12 @@ class Display:
         from rich.table import Table
         from rich.text import Text
 
+        console = self._console(sys.stdout)
+        shown = [index for index, column in enumerate(columns) if console.width >= _ROOMY or not column.roomy]
         table = Table(
             box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=_has_ratio(columns)
         )
-        for column in columns:
+        for column in (columns[index] for index in shown):
             table.add_column(
                 column.heading,
                 style=column.style,
@@ -115,8 +124,8 @@ class Display:
                 overflow="ellipsis",
             )
         for row in rows:
-            table.add_row(*(Text(_shown(cell)) for cell in row))
-        self._console(sys.stdout).print(table)
+            table.add_row(*(Text(_shown(row[index])) for index in shown))
+        console.print(table)
 
     def fields(self, pairs: Sequence[tuple[str, Cell]]) -> None:
         """Write names and values, one pair a line."""
@@ -144,14 +153,23 @@ class Display:
         else:
             print(visible(text), file=sys.stdout)
 
-    def text(self, text: str, *, style: str = "") -> None:
+    def text(self, text: str) -> None:
         """Write lines of a mail as they are, but for what would act on the terminal."""
         if self.terminal:
             from rich.text import Text
 
-            self._console(sys.stdout).print(Text(visible_text(text), style=style), soft_wrap=False)
+            self._console(sys.stdout).print(Text(visible_text(text)))
         else:
             print(visible_text(text), file=sys.stdout)
+
+    def rule(self) -> None:
+        """Set what follows apart: a line across a terminal, an empty line in a pipe."""
+        if self.terminal:
+            from rich.rule import Rule
+
+            self._console(sys.stdout).print(Rule(style="dim"))
+        else:
+            print(file=sys.stdout)
 
     def done(self, sentence: str, result: object) -> None:
         """Say on standard error what was done; with --json, write the result instead."""

@@ -26,7 +26,7 @@ from mailcrm.core.events import (
     FolderPlanned,
     SyncEvent,
 )
-from mailcrm.core.model import Account, Direction, Folder, FolderRole, ParsedEmail, ParticipantRole
+from mailcrm.core.model import Account, Direction, Folder, ParsedEmail, ParticipantRole
 from mailcrm.core.plan import (
     Arrival,
     Attach,
@@ -112,7 +112,7 @@ def sync_account(
 ) -> Iterator[SyncEvent]:
     """Bring one account up to date; raises ConnectError and Throttled when the server is lost on the way."""
     remember_folders(db, account, offered_folders(imap))
-    chosen = in_order(folders.folders(db, account))
+    chosen = [folder for folder in folders.folders(db, account) if folder.selected]
     yield AccountStarted(account=account.address, folders=tuple(folder.name for folder in chosen))
     run = _Run(
         db=db,
@@ -150,13 +150,6 @@ def plan_account(db: Database, imap: ImapSession, account: Account) -> Iterator[
         folder = stored.get(listed.path)
         if folder is not None and folder.selected and listed.selectable:
             yield _planned(account, observe(db, imap, account, folder))
-
-
-def in_order(found: Sequence[Folder]) -> list[Folder]:
-    """Return the chosen folders, inbox and sent mail first: a first sync is useful before it ends."""
-    first = {FolderRole.INBOX: 0, FolderRole.SENT: 1}
-    chosen = [folder for folder in found if folder.selected]
-    return sorted(chosen, key=lambda folder: first.get(folder.role, 2) if folder.role else 2)
 
 
 def observe(db: Database, imap: ImapSession, account: Account, folder: Folder) -> _Observed:

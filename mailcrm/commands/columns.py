@@ -33,8 +33,9 @@ EMAIL_COLUMNS = (
     Column(heading="", style="dim"),
     Column(heading="FROM", ratio=3),
     Column(heading="SUBJECT", ratio=4, style="bold"),
-    Column(heading="BEGINS", ratio=6, style="dim"),
+    Column(heading="BEGINS", ratio=6, style="dim", roomy=True),
     Column(heading="HELD BY", ratio=3, style="dim"),
+    Column(heading="SEEN BY"),
 )
 
 
@@ -49,6 +50,7 @@ def email_cells(rows: Sequence[EmailRow]) -> list[tuple[Cell, ...]]:
             row.subject or "(no subject)",
             row.preview,
             ", ".join(row.holders),
+            visibility(row),
         )
         for row in rows
     ]

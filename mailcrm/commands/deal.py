@@ -1,5 +1,6 @@
 """`mailcrm deal`: the sales in progress."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
@@ -140,12 +141,11 @@ def _set_status(invocation: Invocation, text: str, status: DealStatus) -> None:
 
 
 def _value(value: str | None, currency: str | None) -> str:
-    return " ".join(part for part in (value, currency) if part)
+    amount = f"{Decimal(value):,}" if value else ""
+    return " ".join(part for part in (amount, currency) if part)
 
 
 def _amount(value: str | None, currency: str | None) -> str | None:
-    from decimal import Decimal, InvalidOperation
-
     from mailcrm.core.errors import UsageError
 
     if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):

@@ -81,7 +81,7 @@ def _show_email(display: "Display", email: "EmailFull", *, full: bool) -> None:
         if one.role in (ParticipantRole.FROM, ParticipantRole.TO, ParticipantRole.CC, ParticipantRole.BCC):
             shown = f"{one.name} <{one.address}>" if one.name else one.address
             people.setdefault(one.role.value, []).append(shown)
-    display.text("")
+    display.rule()
     notes = [
         note
         for note, true in (("truncated", email.row.truncated), ("gone from the server", email.row.gone))

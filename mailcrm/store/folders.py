@@ -22,7 +22,7 @@ class FetchFailure:
 
 
 def folders(db: Database, account: Account) -> list[Folder]:
-    """Return the account's folders in the order in which they were found."""
+    """Return the account's folders: inbox, sent mail, then the others by name."""
     return [
         Folder(
             id=row["id"],

@@ -1,7 +1,9 @@
 -- folders --
+-- Inbox and sent mail first: a first sync is useful before it ends.
 SELECT id, account_id, path, name, role, selected, uidvalidity, highestmodseq, highest_uid,
        server_count, stored_count, last_sync_at, last_error
-FROM folder WHERE account_id = :account_id ORDER BY id
+FROM folder WHERE account_id = :account_id
+ORDER BY CASE role WHEN 'inbox' THEN 0 WHEN 'sent' THEN 1 ELSE 2 END, name, id
 
 -- save_folder --
 INSERT INTO main.folder (account_id, path, name, role, selected, highest_uid)
