@@ -31,6 +31,7 @@ from mailcrm.core.events import (
 
 if TYPE_CHECKING:  # rich takes its time to import, and --json and a pipe need none of it
     from rich.console import Console
+    from rich.progress import TaskID
 
 #: Characters that change how a terminal shows what follows, or what it does: C0 and C1 controls, DEL,
 #: line and paragraph separators, bidirectional controls (Unicode TR 9), tags, lone surrogates.
@@ -323,25 +324,22 @@ class _LiveProgress:
     """A bar for each folder that has something to download, and a closing line for each account."""
 
     def __init__(self, console: "Console") -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
         self._console = console
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[received]}", markup=False, style="dim"),
+            TextColumn("{task.fields[told]}", markup=False, style="dim"),
             console=console,
             transient=True,
         )
-        self._tasks: dict[tuple[str, str], Any] = {}
-        self._bytes: dict[tuple[str, str], int] = {}
-        self._connecting: Any = None
+        self._looking = self._progress.add_task("connecting", total=None, told="")
+        self._folders: dict[tuple[str, str], _FolderProgress] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
-        self._connecting = self._progress.add_task("connecting", total=None, received="")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -350,23 +348,35 @@ class _LiveProgress:
     def show(self, event: SyncEvent) -> None:
         match event:
             case AccountStarted():
-                self._progress.update(self._connecting, description=visible(f"{event.account}: looking"))
+                self._progress.update(self._looking, description=visible(event.account), visible=True)
             case FolderPlanned(downloads=downloads) if downloads:
-                key = event.account, event.folder
-                self._bytes[key] = 0
-                self._tasks[key] = self._progress.add_task(
-                    visible(f"{event.folder}"), total=downloads, received=f"of {size(event.bytes)}"
+                self._progress.update(self._looking, visible=False)
+                task = self._progress.add_task(
+                    visible(event.folder), total=downloads, told=number(downloads, "email")
                 )
+                self._folders[event.account, event.folder] = _FolderProgress(task=task, total=downloads)
             case BatchSaved():
-                key = event.account, event.folder
-                self._bytes[key] += event.bytes
-                self._progress.update(self._tasks[key], advance=event.count, received=size(self._bytes[key]))
+                folder = self._folders[event.account, event.folder]
+                folder.count += event.count
+                folder.bytes += event.bytes
+                told = f"{folder.count:,} of {number(folder.total, 'email')}, {size(folder.bytes)}"
+                self._progress.update(folder.task, completed=folder.count, told=told)
             case AccountFinished():
                 self._console.print(visible(summary(event)), style="green" if event.whole else "yellow")
             case _:
                 sentence = trouble(event)
                 if sentence is not None:
                     self._console.print(visible(sentence), style="yellow")
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class _FolderProgress:
+    """The bar of one folder, and what has come so far."""
+
+    task: "TaskID"
+    total: int
+    count: int = 0
+    bytes: int = 0
 
 
 def summary(event: AccountFinished) -> str:

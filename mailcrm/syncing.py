@@ -12,7 +12,7 @@ from datetime import datetime
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
 from mailcrm.core import mime
-from mailcrm.core.errors import ConnectError, CredentialMissing, MailError, StoreBusy, Throttled
+from mailcrm.core.errors import ConfigError, ConnectError, CredentialMissing, MailError, StoreBusy, Throttled
 from mailcrm.core.events import (
     AccountFinished,
     AccountSkipped,
@@ -89,7 +89,7 @@ def sync_accounts(
                 yield from sync_account(
                     db, imap, account, clock=clock, size_limit=size_limit, accept_deletions=accept_deletions
                 )
-        except (MailError, StoreBusy, CredentialMissing) as error:
+        except (MailError, StoreBusy, CredentialMissing, ConfigError) as error:
             if not isinstance(error, StoreBusy):
                 accounts.record_sync_error(db, account, str(error))
             yield AccountSkipped(
@@ -111,8 +111,11 @@ def sync_account(
     accept_deletions: bool = False,
 ) -> Iterator[SyncEvent]:
     """Bring one account up to date; raises ConnectError and Throttled when the server is lost on the way."""
-    remember_folders(db, account, offered_folders(imap))
-    chosen = [folder for folder in folders.folders(db, account) if folder.selected]
+    offered = offered_folders(imap)
+    remember_folders(db, account, offered)
+    there = {one.folder.path for one in offered}
+    stored = folders.folders(db, account)
+    chosen = [folder for folder in stored if folder.selected and folder.path in there]
     yield AccountStarted(account=account.address, folders=tuple(folder.name for folder in chosen))
     run = _Run(
         db=db,
@@ -121,6 +124,7 @@ def sync_account(
         clock=clock,
         size_limit=size_limit,
         accept_deletions=accept_deletions,
+        own=own_addresses(db, account),
     )
     arrived: list[_Observed] = []
     for folder in chosen:
@@ -133,6 +137,9 @@ def sync_account(
     # Only now, when every email that moved has its new place, are the old places taken away.
     for observed in arrived:
         yield from run.depart(observed)
+    for folder in stored:
+        if folder.path not in there:
+            yield from run.retire(folder)
     accounts.record_sync(db, account, at=clock(), error=run.trouble)
     yield AccountFinished(
         account=account.address,
@@ -208,6 +215,7 @@ class _Run:
     clock: Callable[[], datetime]
     size_limit: int
     accept_deletions: bool
+    own: frozenset[str]
     new: int = 0
     linked: set[int] = field(default_factory=set)
     failures: int = 0
@@ -238,7 +246,6 @@ class _Run:
         return observed
 
     def _download(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
-        own = own_addresses(self.db, self.account)
         by_uid = {arrival.uid: arrival for arrival in arrivals}
         batch: list[emails.NewEmail] = []
         for answer in self.imap.download(arrivals, size_limit=self.size_limit):
@@ -260,7 +267,7 @@ class _Run:
                     digest=digest(answer.raw),
                     truncated=answer.truncated,
                     parsed=parsed,
-                    direction=direction(parsed, own),
+                    direction=direction(parsed, self.own),
                 )
             )
         if not batch:
@@ -284,10 +291,8 @@ class _Run:
     def depart(self, observed: _Observed) -> Iterator[SyncEvent]:
         """Take away what is no longer on the server, remember how far we looked, and compare the counts."""
         folder = observed.folder
-        held = self._held(observed)
+        held = self._held(folder, *self._losses(observed))
         if held is not None:
-            self.trouble = f"{folder.name}: {held.vanished} of {held.placed} emails are gone from the server"
-            folders.record_folder_error(self.db, folder, self.trouble)
             yield held
             return
         with self.db.transaction():
@@ -296,10 +301,17 @@ class _Run:
             finished = self._compare(observed)
         yield finished
 
-    def _held(self, observed: _Observed) -> DeletionsHeld | None:
-        """Return the question to ask when more than half of a folder would vanish for good."""
-        if self.accept_deletions:
-            return None
+    def retire(self, folder: Folder) -> Iterator[SyncEvent]:
+        """Forget a folder that is no longer on the server; a renamed one has come under its new name."""
+        held = self._held(folder, *folders.lost_by_renumbering(self.db, folder, folders.NO_UIDVALIDITY))
+        if held is not None:
+            yield held
+            return
+        with self.db.transaction():
+            folders.remove_folder(self.db, folder, at=self.clock())
+
+    def _losses(self, observed: _Observed) -> tuple[int, int]:
+        """Count the emails that would be without any place, and those that have one in this folder."""
         lost, placed = 0, 0
         for step in observed.plan.departing:
             match step:
@@ -313,11 +325,15 @@ class _Run:
                     lost, placed = lost + renumbered[0], placed + renumbered[1]
                 case Settle():
                     pass
-        if lost < _MASS_DELETION or lost * 2 <= placed:
+        return lost, placed
+
+    def _held(self, folder: Folder, lost: int, placed: int) -> DeletionsHeld | None:
+        """Return the question to ask when more than half of a folder would vanish for good."""
+        if self.accept_deletions or lost < _MASS_DELETION or lost * 2 <= placed:
             return None
-        return DeletionsHeld(
-            account=self.account.address, folder=observed.folder.name, vanished=lost, placed=placed
-        )
+        self.trouble = f"{folder.name}: {lost} of {placed} emails are gone from the server"
+        folders.record_folder_error(self.db, folder, self.trouble)
+        return DeletionsHeld(account=self.account.address, folder=folder.name, vanished=lost, placed=placed)
 
     def _take(self, folder: Folder, uidvalidity: int, step: Departing) -> None:
         match step:
@@ -338,8 +354,9 @@ class _Run:
         """Count the emails of the window on the server, and those of them that are stored."""
         start = self.account.history_start
         placed = folders.folder_state(self.db, observed.folder, observed.seen.uidvalidity).placed.keys()
-        coming = {arrival.uid for arrival in observed.seen.arrivals if in_window(arrival, start)}
-        window = (observed.since & observed.state.placed.keys()) | coming
+        outside = {arrival.uid for arrival in observed.seen.arrivals if not in_window(arrival, start)}
+        # Whatever the server counts to the window is missing unless it is stored or proved too old.
+        window = (observed.since & observed.seen.alive) - (outside - placed)
         stored = len(window & placed)
         missing = len(window) - stored
         error = f"{missing} emails could not be fetched" if missing else None

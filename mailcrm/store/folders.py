@@ -9,6 +9,9 @@ from mailcrm.core.plan import Flags, FolderState
 from mailcrm.store.database import Database
 from mailcrm.store.rows import instant, sure_instant
 
+#: No folder has this UIDVALIDITY (RFC 9051, 2.3.1.1: it is a non-zero number).
+NO_UIDVALIDITY = 0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FetchFailure:
@@ -127,6 +130,12 @@ def forget(db: Database, folder: Folder, uidvalidity: int, *, at: datetime) -> N
     db.write("mark_gone_by_renumbering", folder_id=folder.id, uidvalidity=uidvalidity, at=at)
     db.write("forget", folder_id=folder.id, uidvalidity=uidvalidity)
     db.write("forget_failures", folder_id=folder.id, uidvalidity=uidvalidity)
+
+
+def remove_folder(db: Database, folder: Folder, *, at: datetime) -> None:
+    """Take away a folder with all its places; emails left without any are marked gone, and stay."""
+    forget(db, folder, NO_UIDVALIDITY, at=at)
+    db.write("remove_folder", id=folder.id)
 
 
 def settle(

@@ -76,6 +76,9 @@ DELETE FROM main.placement WHERE folder_id = :folder_id AND uidvalidity <> :uidv
 -- forget_failures --
 DELETE FROM main.fetch_failure WHERE folder_id = :folder_id AND uidvalidity <> :uidvalidity
 
+-- remove_folder --
+DELETE FROM main.folder WHERE id = :id
+
 -- settle --
 UPDATE main.folder SET uidvalidity = :uidvalidity, highestmodseq = :highestmodseq, highest_uid = :highest_uid
 WHERE id = :folder_id
