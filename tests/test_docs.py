@@ -1,0 +1,458 @@
+"""The documents tell the truth: what they name is there, and what is there they name."""
+
+import dataclasses
+import inspect
+import json
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import typer
+
+from mailcrm import config
+from mailcrm.cli import INTERRUPTED, app, main
+from mailcrm.core import errors, events, mime, model
+from mailcrm.core.model import Direction
+from mailcrm.core.plan import Arrival, digest
+from mailcrm.providers.presets import Preset
+from mailcrm.store import accounts, emails, folders, open_database
+from mailcrm.timeline import ContactView, DealView
+from tests.servers.dovecot import DovecotServer
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+
+#: Classes of core/model.py that no command prints.
+NOT_PRINTED = {model.Link, model.ParsedEmail}
+RECORDS = [
+    *(
+        noun
+        for _, noun in inspect.getmembers(model, dataclasses.is_dataclass)
+        if isinstance(noun, type) and noun not in NOT_PRINTED
+    ),
+    *get_args(events.SyncEvent),
+    ContactView,
+    DealView,
+    Preset,
+    folders.FetchFailure,
+]
+
+LETTER = b"""\
+From: Minsu Kim <minsu.kim@example.kr>
+To: me@example.com
+Subject: 120 sensors
+Date: Mon, 15 Jun 2026 09:00:00 +0900
+Message-ID: <quote-1@example.kr>
+Content-Type: multipart/mixed; boundary=b
+
+--b
+
+Please send a quotation.
+--b
+Content-Type: text/csv; name=parts.csv
+Content-Disposition: attachment
+
+TS-200,120
+--b--
+"""
+
+
+def ids(value: object) -> str | None:
+    match value:
+        case Path():
+            return str(value.relative_to(ROOT))
+        case type():
+            return value.__name__
+        case _:
+            return None
+
+
+def sections(document: Path) -> dict[str, str]:
+    """Return what stands below each heading, up to the next one of any level."""
+    parts = re.split(r"^#+ (.+)$", document.read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of the tables in a text, without headings."""
+    found = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    rules = [number for number, cells in enumerate(found) if set(cells[0]) == {"-"}]
+    return [cells for number, cells in enumerate(found) if number not in rules and number + 1 not in rules]
+
+
+# The command line
+
+
+@cache
+def commands() -> Mapping[str, Any]:
+    """Return all commands, `deal show` for one, and under the empty name the program itself."""
+
+    def walk(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+        for word, command in group.commands.items():
+            full = f"{name} {word}".strip()
+            if hasattr(command, "commands"):
+                yield from walk(command, full)
+            else:
+                yield full, command
+
+    program = typer.main.get_command(app)
+    return {"": program, **dict(walk(program, ""))}
+
+
+def options(name: str) -> set[str]:
+    return {
+        spelling
+        for parameter in commands()[name].params
+        if parameter.param_type_name == "option"
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+
+def global_options() -> set[str]:
+    return options("") | {"-h", "--help", "-vv"}
+
+
+def documented_commands() -> dict[str, str]:
+    """Return the sections of docs/commands.md by command; arguments are in capitals."""
+    found = {}
+    for heading, text in sections(DOCS / "commands.md").items():
+        if heading.startswith("`mailcrm "):
+            words = heading.strip("`").split()[1:]
+            found[" ".join(word for word in words if word.islower())] = text
+    return found
+
+
+def named_options(text: str) -> set[str]:
+    """Return the options that the first column of a table names."""
+    return {option for cells in rows(text) for option in re.findall(r"`(-[-\w]+)`", cells[0])}
+
+
+def test_the_document_has_exactly_the_commands_of_the_program() -> None:
+    assert documented_commands().keys() == commands().keys() - {""}
+
+
+@pytest.mark.parametrize("name", sorted(commands().keys() - {""}))
+def test_the_document_has_exactly_the_options_of_a_command(name: str) -> None:
+    assert named_options(documented_commands()[name]) == options(name)
+
+
+def test_the_document_has_exactly_the_options_of_every_command() -> None:
+    text = sections(DOCS / "commands.md")["Options of every command"]
+    assert named_options(text) | {"-vv"} == global_options()
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """Yield the words after `mailcrm` of each command line that a document shows."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    shown = "".join(block for language, block in blocks if not language)
+    lines = shown.replace("\\\n", " ").splitlines()
+    lines += re.findall(r"`(mailcrm(?: [^`]+)?)`", text)
+    for line in lines:
+        found = re.search(r"(?:^|[\s/])mailcrm(\s.*)?$", line)
+        if found is not None:
+            yield shlex.split(found[1] or "", comments=True)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_command_line_in_a_document_is_one_that_the_program_has(document: Path) -> None:
+    for words in command_lines(document.read_text("utf-8")):
+        name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in commands()), "")
+        # Groups, such as `mailcrm deal`, are named in no document without a command.
+        assert name or not words or words[0].startswith("-"), words
+        known = options(name) | global_options()
+        assert {word for word in words if re.fullmatch(r"--?[a-z][-a-z]*", word)} <= known, words
+
+
+# Errors
+
+
+def error_classes(above: type[errors.MailcrmError] = errors.MailcrmError) -> list[type[errors.MailcrmError]]:
+    return [above, *(found for one in above.__subclasses__() for found in error_classes(one))]
+
+
+def test_the_document_has_exactly_the_error_codes_with_exit_code_and_message() -> None:
+    told = {tuple(cells[:3]) for cells in rows(sections(DOCS / "errors.md")["Error codes"])}
+    assert told == {(f"`{one.code}`", str(one.exit_code), str(one())) for one in error_classes()}
+
+
+def test_the_document_has_exactly_the_exit_codes() -> None:
+    told = {int(cells[0]) for cells in rows(sections(DOCS / "errors.md")["Exit codes"])}
+    assert told == {0, 1, INTERRUPTED} | {one.exit_code for one in error_classes()}
+
+
+# Settings
+
+
+def test_the_example_of_the_configuration_loads_and_shows_every_key() -> None:
+    path = ROOT / "config.example.toml"
+    loaded = config.load(path, {})
+    shown = tomllib.loads(path.read_text("utf-8"))
+    assert shown.keys() == {field.name for field in dataclasses.fields(loaded)} - {"path"}
+    for address, account in loaded.accounts.items():
+        assert shown["accounts"][address] == dataclasses.asdict(account)
+        assert None not in dataclasses.astuple(account)
+
+
+# JSON
+
+
+@cache
+def shapes() -> dict[str, frozenset[str]]:
+    """Return the keys of each object that docs/json.md describes."""
+    return {
+        name: frozenset(cells[0].strip("`") for cells in rows(text))
+        for name, text in sections(DOCS / "json.md").items()
+        if "| key |" in text
+    }
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=ids)
+def test_the_document_has_exactly_the_keys_of_a_record(record: type) -> None:
+    assert shapes()[record.__name__] == {field.name for field in dataclasses.fields(record)}
+
+
+def objects(value: object) -> Iterator[dict[str, object]]:
+    """Yield each JSON object in a document."""
+    match value:
+        case dict():
+            yield value
+            for item in value.values():
+                yield from objects(item)
+        case list():
+            for item in value:
+                yield from objects(item)
+
+
+class Program:
+    """Runs `mailcrm` with `--json` in this process, on a store of its own."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.url = f"sqlite:///{folder / 'mailcrm.db'}"
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def run(self, line: str) -> tuple[int, str, str]:
+        """Return exit code, standard output and standard error."""
+        words = ["--store", self.url, *shlex.split(line), "--json", "--no-input", "--as", "me@example.com"]
+        self._monkeypatch.setattr(sys, "argv", ["mailcrm", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        written = self._capsys.readouterr()
+        return int(stop.value.code or 0), written.out, written.err
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    return Program(tmp_path, monkeypatch, capsys)
+
+
+#: Each command once, in an order in which it finds what it needs.
+STORY = """\
+init --address me@example.com
+store migrate
+connect me@example.com --imap-host imap.example.com --password-command 'echo secret' --no-check
+account list
+account show
+account set --visibility shared
+account folders
+status
+contact create 'Minsu Kim' --address minsu.kim@example.kr
+contact list
+deal create '120 sensors' --contact 1 --value 18000000 --currency KRW
+deal create 'Spare parts' --contact 1
+deal list
+link auto
+link contact 1 1
+unlink contact 1 1
+link deal 1 2
+unlink deal 1 2
+deal lost 2
+deal reopen 2
+deal won 2
+link contact 1 1
+contact show 1
+link deal 1 1
+deal show 1
+inbox
+search quotation
+thread show 1
+thread why 1
+share 1
+privatize 1
+member create bob@example.com --name Bob
+member list
+member deactivate bob
+member reactivate bob
+team create Sales
+team add Sales bob
+team remove Sales bob
+team list
+provider list
+provider show gmail
+account disconnect me@example.com
+""".splitlines()
+
+WITH_A_SERVER = """\
+sync --dry-run
+sync
+account check
+account reauth --password-command 'echo {password}'
+""".splitlines()
+
+
+def command_of(line: str) -> str:
+    words = line.split()
+    return " ".join(words[:2]) if " ".join(words[:2]) in commands() else words[0]
+
+
+def test_the_tests_of_json_run_every_command() -> None:
+    run = {command_of(line) for line in (*STORY, *WITH_A_SERVER)}
+    assert run == commands().keys() - {"", "demo"}
+
+
+def receive(url: str, raw: bytes) -> None:
+    """Store an email of the account, as a sync would, and an email that could not be fetched."""
+    db = open_database(url, viewer=None)
+    account = accounts.account(db, None)
+    folders.save_folder(db, account, path="INBOX", name="INBOX", role=model.FolderRole.INBOX, selected=True)
+    (inbox,) = folders.folders(db, account)
+    now = datetime(2026, 6, 15, tzinfo=UTC)
+    arrival = Arrival(
+        uid=1, identity=None, size=len(raw), received_at=now, sent_at=None, flags=frozenset(("\\Seen",))
+    )
+    letter = emails.NewEmail(
+        arrival=arrival,
+        raw=raw,
+        digest=digest(raw),
+        truncated=False,
+        parsed=mime.parse(raw),
+        direction=Direction.IN,
+    )
+    emails.save_batch(db, account, inbox, 1, [letter])
+    folders.record_failure(db, inbox, 1, 2, "The mail server left this email out.", at=now)
+    db.close()
+
+
+def test_every_object_that_a_command_writes_is_in_the_document(program: Program) -> None:
+    described = set(shapes().values())
+    seen: set[frozenset[str]] = set()
+    for line in STORY:
+        code, out, err = program.run(line)
+        # An email that could not be fetched makes `status` end with 1.
+        assert code == (1 if line == "status" else 0), err
+        for found in objects(json.loads(out)):
+            assert frozenset(found) in described, (line, sorted(found))
+            seen.add(frozenset(found))
+        if line.startswith("connect"):
+            receive(program.url, LETTER)
+    events_and_server = {shapes()[one.__name__] for one in get_args(events.SyncEvent)}
+    events_and_server |= {shapes()["account check"], shapes()["error"]}
+    events_and_server.discard(shapes()["ChoiceNeeded"])
+    assert described - seen == events_and_server
+
+
+def test_every_object_that_a_command_with_a_server_writes_is_in_the_document(
+    program: Program, dovecot: DovecotServer
+) -> None:
+    dovecot.deliver("me@example.com", "INBOX", LETTER)
+    code, _, err = program.run(
+        f"connect me@example.com --imap-host localhost --imap-port {dovecot.tls_port} "
+        f"--ca-file {dovecot.ca_file} --password-command 'echo {dovecot.password}'"
+    )
+    assert code == 0, err
+    described = set(shapes().values())
+    for line in WITH_A_SERVER:
+        code, out, err = program.run(line.format(password=dovecot.password))
+        assert code == 0, err
+        if line != "sync":
+            assert {frozenset(found) for found in objects(json.loads(out))} <= described, line
+            continue
+        for event in map(json.loads, out.splitlines()):
+            name = "".join(word.capitalize() for word in event.pop("event").split("_"))
+            assert shapes()[name] == event.keys()
+
+
+def test_an_error_has_the_keys_of_the_document(program: Program) -> None:
+    program.run("init --address me@example.com")
+    code, out, err = program.run("thread show 7")
+    assert (code, out) == (66, "")
+    assert json.loads(err)["error"].keys() == shapes()["error"]
+
+
+# Words and links
+
+
+def test_the_glossary_has_every_noun_of_the_model() -> None:
+    text = (DOCS / "glossary.md").read_text("utf-8")
+    nouns = [
+        noun for _, noun in inspect.getmembers(model, inspect.isclass) if noun.__module__ == model.__name__
+    ]
+    assert [noun.__name__ for noun in nouns if f"`{noun.__name__}`" not in text] == []
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=ids)
+def test_a_decision_is_short_and_says_what_would_change_it(decision: Path) -> None:
+    text = decision.read_text("utf-8")
+    assert len(text.splitlines()) <= 30
+    assert list(sections(decision))[1:] == ["Context", "Decision", "What would change our mind"]
+    assert text.startswith(f"# {decision.name[:4]} ")
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(decision.name[:4]) for decision in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that a heading gets on GitHub."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_no_link_of_a_document_leads_nowhere(document: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", target):
+            continue
+        path, _, fragment = target.partition("#")
+        found = document.parent / path if path else document
+        assert found.exists(), target
+        if fragment:
+            assert fragment in {anchor(heading) for heading in sections(found)}, target
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """Yield name and text of each module of the program."""
+    for path in sorted((ROOT / "mailcrm").rglob("*.py")):
+        yield str(path.relative_to(ROOT)), path.read_text("utf-8")
+
+
+def test_every_document_that_the_source_names_is_there() -> None:
+    named = {(name, found) for name, text in sources() for found in re.findall(r"\bdocs/[\w/.]*\w", text)}
+    # A decision is named by its number.
+    assert {(name, found) for name, found in named if not list(ROOT.glob(f"{found}*"))} == set()
+
+
+def test_every_command_that_the_program_tells_somebody_to_run_is_there() -> None:
+    groups = {name.split()[0] for name in commands() if " " in name}
+    named = {
+        (name, f"{first} {second}")
+        for name, text in sources()
+        for first, second in re.findall(r"mailcrm ([a-z]+) ([a-z]+)", text)
+        if first in groups
+    }
+    assert {(name, command) for name, command in named if command not in commands()} == set()
