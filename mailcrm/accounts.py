@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from mailcrm import keychain
-from mailcrm.config import AccountConfig, Config, data_folder, remember_account
+from mailcrm.config import AccountConfig, Config, data_folder, forget_account, remember_account
 from mailcrm.core.errors import NotFound
-from mailcrm.core.model import Account, Endpoint, Folder, FolderRole, Visibility
+from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
 from mailcrm.store import accounts, folders, members
 from mailcrm.store.database import Database
@@ -33,7 +33,6 @@ class NewAccount:
     provider: str
     imap: Endpoint
     username: str
-    team_id: int | None
     visibility: Visibility
     history_start: datetime | None
     folders: tuple[str, ...] | None
@@ -78,10 +77,13 @@ def offered_folders(imap: ImapSession) -> tuple[Offered, ...]:
     )
 
 
-def connect_account(db: Database, config: Config, new: NewAccount, offered: Sequence[Offered]) -> Account:
+def connect_account(
+    db: Database, config: Config, new: NewAccount, offered: Sequence[Offered], *, team_id: int | None
+) -> Account:
     """Store an account with its folders, then its password; raises AlreadyExists or NotFound.
 
-    `offered` is empty when nobody logged in; the first sync finds the folders then.
+    The account is the viewer's own, or with `team_id` a team's. `offered` is empty when nobody
+    logged in; the first sync finds the folders then.
     """
     if new.folders is not None:
         known = {one.folder.name for one in offered}
@@ -95,8 +97,8 @@ def connect_account(db: Database, config: Config, new: NewAccount, offered: Sequ
         account = accounts.create_account(
             db,
             address=new.address,
-            owner_id=db.viewer.id if new.team_id is None else None,
-            team_id=new.team_id,
+            owner_id=db.viewer.id if team_id is None else None,
+            team_id=team_id,
             default_visibility=new.visibility,
             provider=new.provider,
             imap=new.imap,
@@ -114,17 +116,16 @@ def connect_account(db: Database, config: Config, new: NewAccount, offered: Sequ
 
 def keep_password(config: Config, new: NewAccount) -> None:
     """Keep what opens the account where it was asked to be kept; raises ConfigError when it cannot be."""
+    if new.password_command is None and keychain.environment_name(new.address) not in os.environ:
+        if new.in_file:
+            keychain.store_in_file(new.address, new.imap.host, new.password, secrets=secrets_folder())
+        else:
+            keychain.store_in_keyring(new.address, new.imap.host, new.password)
     remember_account(
         config,
         new.address,
         AccountConfig(host=new.imap.host, password_command=new.password_command, ca_file=new.ca_file),
     )
-    if new.password_command is not None or keychain.environment_name(new.address) in os.environ:
-        return
-    if new.in_file:
-        keychain.store_in_file(new.address, new.imap.host, new.password, secrets=secrets_folder())
-    else:
-        keychain.store_in_keyring(new.address, new.imap.host, new.password)
 
 
 def open_imap(config: Config, account: Account) -> ImapSession:
@@ -151,7 +152,7 @@ def remember_folders(db: Database, account: Account, offered: Sequence[Offered])
         )
 
 
-def choose_folders(db: Database, account: Account, names: Sequence[str]) -> list[Folder]:
+def choose_folders(db: Database, account: Account, names: Sequence[str]) -> None:
     """Sync exactly these folders from now on; raises NotFound for a name that the account does not have."""
     found = folders.folders(db, account)
     for name in names:
@@ -161,14 +162,23 @@ def choose_folders(db: Database, account: Account, names: Sequence[str]) -> list
                 hint=f"See: mailcrm account folders {account.address}",
             )
     with db.transaction():
+        accounts.set_all_folders(db, account, all_folders=False)
         for folder in found:
             folders.select_folder(db, folder, selected=folder.name in names)
-    return folders.folders(db, account)
 
 
-def disconnect_account(db: Database, account: Account) -> None:
+def choose_all_folders(db: Database, account: Account) -> None:
+    """Sync all folders but junk, trash and drafts from now on, also those that appear later."""
+    with db.transaction():
+        accounts.set_all_folders(db, account, all_folders=True)
+        for folder in folders.folders(db, account):
+            folders.select_folder(db, folder, selected=folder.selected or folder.role not in _LEFT_OUT)
+
+
+def disconnect_account(db: Database, config: Config, account: Account) -> None:
     """Sync the account no more and delete its password; its mail stays."""
     accounts.disconnect_account(db, account)
+    forget_account(config, account.address)
     keychain.forget(account.address, account.imap.host, secrets=secrets_folder())
 
 

@@ -6,6 +6,7 @@ command does is left to `commands`.
 
 import logging
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -119,12 +120,12 @@ def take_global_options(
 
 def main() -> None:
     """Run one command and end the process with its exit code."""
-    words = hoist(sys.argv[1:])
+    words = sys.argv[1:]
     try:
-        app(words, prog_name="mailcrm")
+        app(hoist(words), prog_name="mailcrm")
     except MailcrmError as error:
         if "-vv" in words:
-            raise
+            traceback.print_exception(error)
         Display(as_json="--json" in words, quiet=False, color=True).error(error)
         sys.exit(error.exit_code)
     except SystemExit as stop:

@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from mailcrm.core.errors import ConfigError
+
+if TYPE_CHECKING:  # only a change of the file needs it
+    from tomlkit import TOMLDocument
 
 _KEYS: Mapping[str, type] = MappingProxyType(
     {"store": str, "member": str, "size_limit": int, "accounts": dict}
@@ -117,20 +120,37 @@ def remember_account(config: Config, address: str, entry: AccountConfig) -> None
     """Write how this machine reaches an account to config.toml, keeping all else that stands there."""
     import tomlkit
 
-    path = config.path
-    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-    accounts = document.setdefault("accounts", tomlkit.table(is_super_table=True))
     table = tomlkit.table()
     for key in _ACCOUNT_KEYS:
         value = getattr(entry, key)
         if value is not None:
             table[key] = value
-    accounts[address] = table
+    document = _document(config.path)
+    document.setdefault("accounts", tomlkit.table(is_super_table=True))[address] = table
+    _write(config.path, tomlkit.dumps(document))
+
+
+def forget_account(config: Config, address: str) -> None:
+    """Take an account out of config.toml, keeping all else that stands there."""
+    import tomlkit
+
+    document = _document(config.path)
+    if document.get("accounts", {}).pop(address, None) is not None:
+        _write(config.path, tomlkit.dumps(document))
+
+
+def _document(path: Path) -> "TOMLDocument":
+    import tomlkit
+
+    return tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Written beside and renamed, so that a crash leaves either the old file or the new one.
     beside = path.with_name(f"{path.name}.new")
     with os.fdopen(
         os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
     ) as file:
-        file.write(tomlkit.dumps(document))
+        file.write(text)
     beside.replace(path)

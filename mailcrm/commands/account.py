@@ -88,17 +88,22 @@ def set_account(
     folder: Annotated[
         list[str] | None, typer.Option(metavar="F", help="sync only these folders; may be repeated")
     ] = None,
+    all_folders: Annotated[
+        bool, typer.Option("--all-folders", help="all but junk, trash and drafts, also later ones")
+    ] = False,
     link_contacts: Annotated[bool | None, typer.Option(help="link to contacts by the rule")] = None,
     link_deals: Annotated[bool | None, typer.Option(help="link to deals by the rule")] = None,
 ) -> None:
     """Change settings of an account; stored mail stays as it is."""
-    from mailcrm.accounts import choose_folders
+    from mailcrm.accounts import choose_all_folders, choose_folders
     from mailcrm.core.dates import parse_when
     from mailcrm.core.errors import UsageError
     from mailcrm.core.model import Visibility
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
+    if folder and all_folders:
+        raise UsageError("Choose folders with --folder, or --all-folders, not both.")
     with invocation.open_store() as db, db.transaction():
         row = accounts.account(db, account)
         if visibility is not None:
@@ -112,6 +117,8 @@ def set_account(
             accounts.set_history_start(db, row, start)
         if folder:
             choose_folders(db, row, folder)
+        if all_folders:
+            choose_all_folders(db, row)
         if link_contacts is not None or link_deals is not None:
             accounts.set_auto_link(
                 db,
@@ -179,6 +186,9 @@ def reauth(
     password_command: Annotated[
         str | None, typer.Option(metavar="CMD", help="a command that prints the password")
     ] = None,
+    ca_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")
+    ] = None,
     store_secret: Annotated[
         str, typer.Option(metavar="keyring|file", help="where the password is kept")
     ] = "keyring",
@@ -197,11 +207,10 @@ def reauth(
         provider=row.provider,
         imap=row.imap,
         username=row.username,
-        team_id=row.team_id,
         visibility=row.default_visibility,
         history_start=row.history_start,
         folders=None,
-        ca_file=config.account(row.address).ca_file,
+        ca_file=ca_file or config.account(row.address).ca_file,
         password=ask_password(
             invocation, row.address, "", from_stdin=password_stdin, command=password_command
         ),
@@ -219,15 +228,15 @@ def disconnect(
 ) -> None:
     """Stop syncing an account and delete its password; its mail stays."""
     from mailcrm.accounts import disconnect_account
-    from mailcrm.core.errors import UsageError
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         row = accounts.account(db, account)
         if invocation.may_ask() and not typer.confirm(f"Stop syncing {row.address}?", err=True):
-            raise UsageError("Nothing was changed.")
-        disconnect_account(db, row)
+            invocation.display.note("Nothing was changed.")
+            raise typer.Exit(1)
+        disconnect_account(db, invocation.config(), row)
     invocation.display.done(f"{row.address} is disconnected; its mail is kept.", {"account": row.address})
 
 

@@ -67,8 +67,7 @@ def connect(
     """Connect a mail account: log in once, then remember how to sync it."""
     from mailcrm.accounts import NewAccount, connect_account, log_in_once
     from mailcrm.commands.sync import run_sync
-    from mailcrm.core.errors import NotPermitted, UsageError
-    from mailcrm.store import accounts
+    from mailcrm.core.errors import UsageError
 
     invocation: Invocation = context.obj
     own = _own_address(address)
@@ -79,31 +78,30 @@ def connect(
     if store_secret not in ("keyring", "file"):
         raise UsageError("--store-secret is keyring or file.")
     found = _find_server(own, provider, imap_host, imap_port, imap_security)
+    _refuse_connected(invocation, own)
+    answers = _ask(invocation, own, found, team=team, visibility=visibility, since=since)
+    new = NewAccount(
+        address=own,
+        provider=found.provider,
+        imap=found.imap,
+        username=username or found.username,
+        visibility=_visibility(answers.visibility, team=answers.team is not None),
+        history_start=_history_start(answers.since, invocation),
+        folders=tuple(folder) if folder else None,
+        ca_file=ca_file,
+        password=""
+        if no_check and password_command is not None
+        else ask_password(invocation, own, found.advice, from_stdin=password_stdin, command=password_command),
+        password_command=password_command,
+        in_file=store_secret == "file",  # noqa: S105 (a place, not a password)
+    )
+    # Nothing is stored, no store is made, before the server let us in.
+    offered = () if no_check else log_in_once(new)
     _make_store_if_new(invocation, own)
     with invocation.open_store() as db:
-        if any(known.address == own for known in accounts.accounts(db)):
-            raise NotPermitted(
-                f"{own} is connected already.", hint=f"For a new password: mailcrm account reauth {own}"
-            )
-        answers = _ask(invocation, own, found, team=team, visibility=visibility, since=since)
-        new = NewAccount(
-            address=own,
-            provider=found.provider,
-            imap=found.imap,
-            username=username or found.username,
-            team_id=_team(db, answers.team, member or []),
-            visibility=_visibility(answers.visibility, team=answers.team is not None),
-            history_start=_history_start(answers.since, invocation),
-            folders=tuple(folder) if folder else None,
-            ca_file=ca_file,
-            password=ask_password(
-                invocation, own, found.advice, from_stdin=password_stdin, command=password_command
-            ),
-            password_command=password_command,
-            in_file=store_secret == "file",  # noqa: S105 (a place, not a password)
-        )
-        config = invocation.config()
-        account = connect_account(db, config, new, () if no_check else log_in_once(new))
+        with db.transaction():
+            team_id = _team(db, answers.team, member or [])
+            account = connect_account(db, invocation.config(), new, offered, team_id=team_id)
         invocation.display.done(
             f"{own} is connected ({found.provider}, {account.imap.host}). Next: mailcrm sync", account
         )
@@ -133,6 +131,8 @@ def _find_server(
         endpoint = Endpoint(host=host, port=port or usual, security=security)
         return Found(provider="imap", imap=endpoint, username=address, advice="")
     preset = by_name(provider) if provider is not None else by_address(address)
+    if preset is None and provider is not None:
+        raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
     if preset is None:
         raise NotFound(
             f"mailcrm does not know the mail server of {address}.",
@@ -141,12 +141,32 @@ def _find_server(
     return preset.for_address(address)
 
 
-def _make_store_if_new(invocation: Invocation, address: str) -> None:
-    from mailcrm.commands.init import make_store
+def _refuse_connected(invocation: Invocation, address: str) -> None:
+    """Raise AlreadyExists when the viewer has connected the address before, and open errors of the store."""
+    from mailcrm.core.errors import AlreadyExists
+    from mailcrm.store import accounts
+
+    if _is_store_new(invocation):
+        return
+    with invocation.open_store() as db:
+        if any(known.address == address for known in accounts.accounts(db)):
+            raise AlreadyExists(
+                f"{address} is connected already.",
+                hint=f"For a new password: mailcrm account reauth {address}",
+            )
+
+
+def _is_store_new(invocation: Invocation) -> bool:
     from mailcrm.store.location import is_postgres, sqlite_path
 
     url = invocation.config().store
-    if not is_postgres(url) and not sqlite_path(url).exists():
+    return not is_postgres(url) and not sqlite_path(url).exists()
+
+
+def _make_store_if_new(invocation: Invocation, address: str) -> None:
+    from mailcrm.commands.init import make_store
+
+    if _is_store_new(invocation):
         make_store(invocation, address=invocation.config().member or address, name=None, login=None)
 
 

@@ -27,11 +27,11 @@ def demo(context: typer.Context) -> None:
 
     invocation: Invocation = context.obj
     letters = read_letters(invocation.now().astimezone())
-    with tempfile.TemporaryDirectory(prefix="mailcrm-demo-") as folder, demo_mail_server(letters) as mailbox:
-        stage = _Stage(Path(folder), mailbox.username, mailbox.password)
-        stage.say(f"A mail server with {len(letters)} letters runs on {mailbox.host}:{mailbox.port}.")
+    with tempfile.TemporaryDirectory(prefix="mailcrm-demo-") as folder, demo_mail_server(letters) as login:
+        stage = _Stage(Path(folder), login.username, login.password)
+        stage.say(f"A mail server with {len(letters)} letters runs on {login.host}:{login.port}.")
         stage.run(
-            f"connect {mailbox.username} --imap-host {mailbox.host} --imap-port {mailbox.port} "
+            f"connect {login.username} --imap-host {login.host} --imap-port {login.port} "
             "--imap-security none --no-input"
         )
         stage.say("The mail comes in, Korean and English.")
@@ -51,11 +51,11 @@ def demo(context: typer.Context) -> None:
         stage.run("deal show 1 --as colleague@example.com")
         shared = stage.threads_of_deal()
         stage.say("Shared, and linked to the deal, the same mail is there for the colleague.")
-        stage.run(f"share {' '.join(shared)} --as {mailbox.username}")
+        stage.run(f"share {' '.join(shared)} --as {login.username}")
         stage.run("deal show 1 --as colleague@example.com")
         stage.say("What was not shared does not exist for the colleague.")
         stage.run("search dentist --as colleague@example.com")
-    stage.say("That was all. For your own mailbox: mailcrm connect YOUR-ADDRESS")
+    stage.say("That was all. For your own login: mailcrm connect YOUR-ADDRESS")
 
 
 class _Stage:

@@ -29,8 +29,8 @@ _START_WITHIN = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DemoMailbox:
-    """Where the demo's mailbox answers, without TLS on the loopback address, and how to log in."""
+class DemoLogin:
+    """Where the demo's login answers, without TLS on the loopback address, and how to log in."""
 
     host: str
     port: int
@@ -39,7 +39,7 @@ class DemoMailbox:
 
 
 @contextmanager
-def demo_mail_server(letters: Sequence[Letter]) -> Iterator[DemoMailbox]:
+def demo_mail_server(letters: Sequence[Letter]) -> Iterator[DemoLogin]:
     """Run a mail server that holds these letters, and stop it at the end of the block.
 
     Raises ConfigError when pymap is not installed, ConnectError when it does not start, and
@@ -48,12 +48,12 @@ def demo_mail_server(letters: Sequence[Letter]) -> Iterator[DemoMailbox]:
     if find_spec("pymap") is None:
         message = "The demo needs the mail server pymap, which is not installed."
         raise ConfigError(message, hint="Run: pip install 'mailcrm[demo]'")
-    mailbox = DemoMailbox(host=HOST, port=_free_port(), username=USERNAME, password=secrets.token_hex(16))
-    with tempfile.TemporaryFile() as log, _start(mailbox, log) as server:
+    login = DemoLogin(host=HOST, port=_free_port(), username=USERNAME, password=secrets.token_hex(16))
+    with tempfile.TemporaryFile() as log, _start(login, log) as server:
         try:
-            with _connect(mailbox, server, log) as imap:
-                _deliver(imap, mailbox, letters)
-            yield mailbox
+            with _connect(login, server, log) as imap:
+                _deliver(imap, login, letters)
+            yield login
         finally:
             # All it has is in memory, and a polite stop would wait for its last client to leave.
             server.kill()
@@ -65,9 +65,9 @@ def _free_port() -> int:
     return port
 
 
-def _start(mailbox: DemoMailbox, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(login: DemoLogin, log: IO[bytes]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-c", "from pymap.main import main; main()"]
-    command += ["--host", mailbox.host, "--port", str(mailbox.port), "--no-tls"]
+    command += ["--host", login.host, "--port", str(login.port), "--no-tls"]
     # pymap's other services would listen on every address, if their libraries are installed.
     for service in ("admin", "managesieve", "swim"):
         command += ["--no-service", service]
@@ -78,17 +78,17 @@ def _start(mailbox: DemoMailbox, log: IO[bytes]) -> subprocess.Popen[bytes]:
     environment = os.environ | {"FQDN": "localhost"}
     with os.fdopen(reader, "rb") as arguments:
         with os.fdopen(writer, "wb") as pipe:
-            pipe.write(f"--demo-user\n{mailbox.username}\n--demo-password\n{mailbox.password}\n".encode())
+            pipe.write(f"--demo-user\n{login.username}\n--demo-password\n{login.password}\n".encode())
         return subprocess.Popen(  # noqa: S603 # every word of the command is ours
             command, stdin=arguments, stdout=subprocess.DEVNULL, stderr=log, env=environment
         )
 
 
-def _connect(mailbox: DemoMailbox, server: subprocess.Popen[bytes], log: IO[bytes]) -> imaplib.IMAP4:
+def _connect(login: DemoLogin, server: subprocess.Popen[bytes], log: IO[bytes]) -> imaplib.IMAP4:
     deadline = time.monotonic() + _START_WITHIN
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            return imaplib.IMAP4(mailbox.host, mailbox.port, timeout=_START_WITHIN)
+            return imaplib.IMAP4(login.host, login.port, timeout=_START_WITHIN)
         except ConnectionRefusedError:
             time.sleep(0.02)
         except (imaplib.IMAP4.error, OSError) as error:
@@ -98,9 +98,9 @@ def _connect(mailbox: DemoMailbox, server: subprocess.Popen[bytes], log: IO[byte
     raise ConnectError(f"The demo's mail server did not start: {reason or 'it does not answer'}.")
 
 
-def _deliver(imap: imaplib.IMAP4, mailbox: DemoMailbox, letters: Sequence[Letter]) -> None:
+def _deliver(imap: imaplib.IMAP4, login: DemoLogin, letters: Sequence[Letter]) -> None:
     try:
-        imap.login(mailbox.username, mailbox.password)
+        imap.login(login.username, login.password)
         for folder in {letter.folder for letter in letters} - {"INBOX"}:
             _expect_ok(imap.create(folder))
         for letter in letters:

@@ -53,5 +53,5 @@ def inbox(
             )
             for row in rows
         ],
-        empty="No conversations yet. Bring mail in with: mailcrm sync",
+        empty="No conversations. Connect an account with mailcrm connect, bring mail in with mailcrm sync.",
     )

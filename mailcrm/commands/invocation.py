@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailcrm.core.errors import UsageError
 from mailcrm.render import Display
 
 if TYPE_CHECKING:  # imported when a command needs them, so that --help answers at once
@@ -32,7 +33,7 @@ GLOBAL_OPTIONS = {
 
 
 def hoist(words: list[str]) -> list[str]:
-    """Return the command line with the global options in front, wherever they stood."""
+    """Return the command line with the global options in front, wherever they stood; raises UsageError."""
     front: list[str] = []
     rest: list[str] = []
     waiting = iter(words)
@@ -42,7 +43,10 @@ def hoist(words: list[str]) -> list[str]:
         elif word in GLOBAL_OPTIONS:
             front.append(word)
             if GLOBAL_OPTIONS[word]:
-                front += [value for value in [next(waiting, None)] if value is not None]
+                value = next(waiting, None)
+                if value is None:
+                    raise UsageError(f"{word} needs a value.")
+                front.append(value)
         elif word.partition("=")[0] in GLOBAL_OPTIONS and word.startswith("--"):
             front.append(word)
         else:

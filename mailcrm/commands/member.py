@@ -56,14 +56,22 @@ def create(
     from mailcrm.core.addresses import normalise
     from mailcrm.core.errors import UsageError
     from mailcrm.store import members
+    from mailcrm.store.location import is_postgres
 
     invocation: Invocation = context.obj
     own = normalise(address)
     if own is None:
         raise UsageError(f"{address!r} is not an e-mail address.")
     with invocation.open_store() as db:
+        admin = db.viewer.address
         made = members.create_member(db, name=name, address=own, role=role, login=login)
-    invocation.display.done(f"Member {made.id} {made.name} is made.", made)
+    sentence = f"Member {made.id} {made.name} is made."
+    if not is_postgres(invocation.config().store):
+        sentence += (
+            f" From now on say who you are, in cron, too: --as {admin}, MAILCRM_MEMBER={admin}, "
+            f'or member = "{admin}" in config.toml.'
+        )
+    invocation.display.done(sentence, made)
 
 
 @_app.command("deactivate")

@@ -9,7 +9,8 @@ from mailcrm.commands.invocation import Invocation
 
 def add_to(app: typer.Typer) -> None:
     """Hang the command into the program."""
-    app.command("search")(search)
+    # A word to leave out begins with a minus, as an option does.
+    app.command("search", context_settings={"ignore_unknown_options": True})(search)
 
 
 def search(
@@ -19,9 +20,13 @@ def search(
 ) -> None:
     """Search subjects, people, attachment names and texts of all mail that you may see."""
     from mailcrm.commands.columns import EMAIL_COLUMNS, email_cells
+    from mailcrm.core.errors import UsageError
     from mailcrm.timeline import search_emails
 
     invocation: Invocation = context.obj
+    for word in query:
+        if word.startswith("--"):
+            raise UsageError(f"search has no option {word}.", hint="See `mailcrm search --help`.")
     # The shell took the quotes away; a word with a space in it was a phrase.
     text = " ".join(f'"{word}"' if " " in word and len(query) > 1 else word for word in query)
     with invocation.open_store() as db:

@@ -1,6 +1,7 @@
 """`mailcrm sync`: bring new mail in."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,15 +42,16 @@ def sync(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         chosen = [accounts.account(db, text) for text in account] if account else accounts.accounts(db)
+        chosen = list(dict.fromkeys(chosen))
         if not chosen:
             raise NotFound("No account is connected yet.", hint="Run: mailcrm connect YOUR-ADDRESS")
         if since is not None:
             start = None if since.strip().lower() == "all" else parse_when(since, invocation.now())
-            for one in chosen:
-                accounts.set_history_start(db, one, start)
-            chosen = [accounts.account(db, one.address) for one in chosen]
+            chosen = [replace(one, history_start=start) for one in chosen]
         if dry_run:
             raise typer.Exit(_show_plans(invocation, db, chosen))
+        for one in chosen if since is not None else []:
+            accounts.set_history_start(db, one, one.history_start)
         raise typer.Exit(
             run_sync(invocation, db, invocation.config(), chosen, accept_deletions=accept_deletions)
         )

@@ -159,7 +159,7 @@ class CredentialMissing(MailcrmError):
 
 
 class NotPermitted(MailcrmError):
-    """This is for those who manage the account."""
+    """You may not do this here."""
 
     code = "not_permitted"
     exit_code = 77

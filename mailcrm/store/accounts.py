@@ -140,6 +140,11 @@ def set_history_start(db: Database, known: Account, start: datetime | None) -> N
     db.write("set_history_start", account_id=known.id, history_start=start)
 
 
+def set_all_folders(db: Database, known: Account, *, all_folders: bool) -> None:
+    """Say whether a folder that appears later is synced."""
+    db.write("set_all_folders", account_id=known.id, all_folders=all_folders)
+
+
 def set_auto_link(db: Database, known: Account, *, contacts: bool, deals: bool) -> None:
     """Switch the automatic rule for contacts and for deals."""
     db.write("set_auto_link", account_id=known.id, contacts=contacts, deals=deals)

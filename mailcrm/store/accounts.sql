@@ -35,6 +35,9 @@ UPDATE main.account SET default_visibility = :visibility WHERE id = :id
 -- set_history_start --
 UPDATE main.account_connection SET history_start = :history_start WHERE account_id = :account_id
 
+-- set_all_folders --
+UPDATE main.account_connection SET all_folders = :all_folders WHERE account_id = :account_id
+
 -- set_auto_link --
 UPDATE main.account_connection
 SET auto_link_contacts = :contacts, auto_link_deals = :deals WHERE account_id = :account_id

@@ -6,9 +6,12 @@ neither owner, nor superuser, nor BYPASSRLS. Imported only for a postgresql:// s
 psycopg is an optional extra.
 """
 
+import hashlib
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +22,7 @@ from mailcrm.core.errors import (
     AlreadyExists,
     NotFound,
     NotPermitted,
+    SchemaOutdated,
     StoreBusy,
     StoreError,
     StoreMissing,
@@ -123,6 +127,17 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
     )
     run("REVOKE ALL ON FUNCTION main.search_email(text) FROM PUBLIC")
     run(f"GRANT EXECUTE ON FUNCTION main.search_email(text) TO {MEMBER_ROLE}")
+    run(f"COMMENT ON SCHEMA main IS '{_fingerprint()}'")
+
+
+@cache
+def _fingerprint() -> str:
+    """Return what tells these rules from those of every other version, code and conditions together."""
+    texts = [
+        inspect.getsource(install_rules),
+        *(repr(dict(table)) for table in (rules.HELPERS, rules.VISIBLE, rules.MANAGED, rules.FIXED)),
+    ]
+    return "mailcrm rules " + hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def _columns(connection: psycopg.Connection[dict[str, Any]], table: str) -> list[str]:
@@ -144,6 +159,7 @@ class PostgresDatabase:
             name: placeholders(expand(text, TOKENS, EACH)) for name, text in raw_queries().items()
         }
         self._refuse_unsafe_role()
+        self._refuse_other_rules()
         self.viewer = self._who_am_i()
 
     def _refuse_unsafe_role(self) -> None:
@@ -159,13 +175,24 @@ class PostgresDatabase:
         if row is None or row["above"] or row["owner"] or row["changed"]:
             raise UnsafeRole
 
+    def _refuse_other_rules(self) -> None:
+        row = self._connection.execute(
+            "SELECT obj_description('main'::regnamespace, 'pg_namespace') AS installed"
+        ).fetchone()
+        if row is None or row["installed"] != _fingerprint():
+            raise SchemaOutdated(
+                "The visibility rules in the database are those of another version of mailcrm.",
+                hint="The owner of the database runs: mailcrm store migrate",
+            )
+
     def _who_am_i(self) -> Member:
         try:
             row = self._connection.execute(
                 "SELECT id, name, address, role, active, login FROM member "
                 "WHERE login = session_user AND EXISTS (SELECT 1 FROM viewer)"
             ).fetchone()
-        except psycopg.errors.InsufficientPrivilege as error:
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
+            # Without a right on the schema its tables are not even there.
             raise _not_a_member() from error
         if row is None:
             raise _not_a_member()
@@ -230,7 +257,8 @@ class PostgresDatabase:
 def _not_a_member() -> NotFound:
     return NotFound(
         "This database login is not an active member of the store.",
-        hint="An admin adds it with `mailcrm member create ADDRESS --login LOGIN`; see docs/postgresql.md.",
+        hint=f"It needs the role {MEMBER_ROLE} and a member (`mailcrm member create ADDRESS --login LOGIN`); "
+        "see docs/postgresql.md.",
     )
 
 

@@ -218,7 +218,10 @@ def _mapped_errors() -> Iterator[None]:
             ) from error
         raise StoreError(f"The store failed: {error}.") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"The store failed: {error}.", hint="Run: mailcrm store check") from error
+        raise StoreError(
+            f"The store failed: {error}.",
+            hint="Restore the store from a backup, or sync into a new one: the mail is still on the server.",
+        ) from error
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, object]:

@@ -77,7 +77,9 @@ def thread(db: Database, text: str) -> ThreadRow:
     """Return the thread with this id, or the newest for `last`; raises NotFound, also for what is hidden."""
     if text == "last":
         rows = db.read("last_thread")
-        text = str(rows[0]["id"]) if rows else "0"
+        if not rows:
+            raise NotFound("There are no threads yet.", hint="Run: mailcrm sync")
+        text = str(rows[0]["id"])
     if not text.isdigit() or len(text) > 18:
         raise NotFound(
             f"There is no thread {text!r}.", hint="A thread is named by its number; see `mailcrm inbox`."
