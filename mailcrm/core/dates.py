@@ -4,7 +4,7 @@ Dates of emails are left to `mailcrm.core.headers`.
 """
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from dateutil.relativedelta import relativedelta
 
@@ -26,10 +26,12 @@ def parse_when(text: str, now: datetime) -> datetime:
     if words == "today":
         return today
     if words == "yesterday":
-        return today - relativedelta(days=1)
+        return today - timedelta(days=1)
     try:
         if found := _AGO.fullmatch(words):
-            return today - relativedelta(**{_UNITS[found[2][0]]: int(found[1])})
+            # Where the earlier month is too short, this is its last day.
+            earlier: datetime = today - relativedelta(**{_UNITS[found[2][0]]: int(found[1])})
+            return earlier
         day = date.fromisoformat(words)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is no date.", hint=_EXAMPLES) from error

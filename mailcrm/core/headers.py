@@ -36,8 +36,8 @@ def unix_lines(raw: bytes) -> bytes:
 def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]:
     """Return where the header block that begins at `start` ends, and where the body begins.
 
-    An empty line ends the block. Where the last lines before it are no fields, somebody forgot
-    the empty line and the body begins with them; lines in the midst of fields are junk.
+    An empty line ends the block. Where the last lines before it are no fields, or one looks like a
+    boundary, somebody forgot the empty line and the body begins there; other lines are junk.
     """
     end = len(raw) if end is None else end
     if raw.startswith((b"\n", b"\r\n"), start, end):
@@ -50,6 +50,9 @@ def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]
         stop, body = lone + 1, lone + 2
     else:
         stop = body = end
+    boundary = raw.find(b"\n--", start, stop)
+    if boundary >= 0:
+        stop = body = boundary + 1
     last = deque(_FIELD.finditer(raw, start, min(stop, start + HEADER_BYTES)), maxlen=1)
     if not last:
         return start, start
@@ -60,12 +63,12 @@ def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]
 
 def fields_of(block: bytes) -> list[tuple[str, bytes]]:
     """Return the fields of a header block without its end, as `header_fields` does."""
-    return [
-        (name.decode("ascii").lower(), _FOLD.sub(b"", value).strip())
-        for name, value in (
-            found.groups() for found in islice(_FIELD.finditer(block[:HEADER_BYTES]), HEADER_FIELDS)
-        )
-    ]
+    if len(block) > HEADER_BYTES:
+        # Cut between two addresses: half of one could be somebody else's.
+        cut = max(block.rfind(b"\n", 0, HEADER_BYTES), block.rfind(b",", 0, HEADER_BYTES))
+        block = block[: cut if cut > 0 else HEADER_BYTES]
+    found = islice(_FIELD.finditer(block), HEADER_FIELDS)
+    return [(field[1].decode("ascii").lower(), _FOLD.sub(b"", field[2]).strip()) for field in found]
 
 
 def header_fields(raw: bytes) -> list[tuple[str, bytes]]:
@@ -121,7 +124,9 @@ _NAMES = {
     "utf-32-le": "utf-32le",
     "utf-32-be": "utf-32be",
 }
-_CODECS = {label: codec for codec, labels in _NAMES.items() for label in (codec, *labels.split())}
+_CODECS = {
+    label: codec for codec, labels in _NAMES.items() for label in (codec.replace("_", "-"), *labels.split())
+}
 _CODECS["utf-32"] = "utf-32"
 _NUMBERED = re.compile(
     r"(?:iso-?8859-?(?P<iso>[2-9]|1[03-6])|(?:cp|x-cp|windows|ibm|dos)-?(?P<page>437|737|775|85\d|86\d|125\d))"
@@ -200,6 +205,11 @@ _FREQUENT_HAN = (
     "没日于起还发成事只作当想看文开用主行方如前所本见经面公同三已从动长知样现分将外但与高意进法此实回理点月明其全工者向"
     "部正名定问机给等几业最间新什位因重电您请谢合价格表单报产品订货客户联系附件收到司"
 )
+_FREQUENT_TRADITIONAL_HAN = (
+    "的一是不了在人有我他這中大來上國個到說們為和你地出也時年得就那要下以生會自著去之過家學對可里後小麼心多天而能好都然"
+    "沒日於起還發成事只作當想看文開用主行方如前所本見經面公同三已從動長知樣現分將外但與高意進法此實回理點月明其全工者向"
+    "部正名定問機給等幾業最間新什位因重電您請謝合價格表單報產品訂貨客戶聯繫附件收到司"
+)
 
 
 @cache
@@ -208,15 +218,21 @@ def _code_pages() -> tuple[tuple[str, float, frozenset[str], frozenset[str]], ..
 
     Each decodes much text of the others, too, but not to the characters of everyday letters.
     """
-    pairs = [bytes((lead, trail)) for lead in range(0xB0, 0xD8) for trail in range(0xA1, 0xFF)]
-    hangul = frozenset(pair.decode("cp949") for pair in pairs if pair[0] <= 0xC8)
-    han = frozenset(pair.decode("gb2312", "ignore") for pair in pairs)
+    pairs = [bytes((lead, trail)) for lead in range(0xA4, 0xD8) for trail in range(0x40, 0xFF)]
+    hangul = frozenset(map(chr, range(0xAC00, 0xD7A4))) & _decoded(pairs, "euc_kr")
+    simplified = _decoded(pairs[12 * 0xBF :], "gb2312")
+    traditional = _decoded(pairs[: 35 * 0xBF], "big5")
     kana = frozenset(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FD))))
     return (
         ("cp949", 0.7, hangul, frozenset(_FREQUENT_HANGUL)),
-        ("gb18030", 0.7, han, frozenset(_FREQUENT_HAN)),
+        ("gb18030", 0.7, simplified, frozenset(_FREQUENT_HAN)),
+        ("cp950", 0.7, traditional, frozenset(_FREQUENT_TRADITIONAL_HAN)),
         ("cp932", 0.25, kana, kana),
     )
+
+
+def _decoded(pairs: list[bytes], codec: str) -> frozenset[str]:
+    return frozenset(pair.decode(codec, "ignore") for pair in pairs) - {""}
 
 
 def _guess(data: bytes) -> tuple[str, str]:
@@ -264,7 +280,9 @@ def _decode_jis(data: bytes) -> str:
             half_width = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in piece)
             text.append(half_width.decode("cp932", "replace"))
         elif mode.startswith(b"\x1b("):
-            text.append(piece.decode("ascii", "replace").replace("\x1b", "\ufffd"))
+            roman = piece.decode("ascii", "replace").replace("\x1b", "\ufffd")
+            # JIS X 0201 has a yen sign and an overline where ASCII has a backslash and a tilde.
+            text.append(roman.replace("\\", "¥").replace("~", "‾") if mode == b"\x1b(J" else roman)
         else:
             pairs = _jis_pairs()
             text += [pairs.get(pair, "\ufffd") for pair in re.findall(rb"[!-~]{2}|[^\n!-~]|[!-~]|\n", piece)]
@@ -295,7 +313,7 @@ def decode_words(raw: bytes) -> tuple[str, list[str]]:
     of a character (neighbours of one charset are joined as bytes); raw UTF-8 (RFC 6532) or worse.
     """
     if b"=?" not in raw and b"\x1b" not in raw and raw.isascii():
-        return _CONTROL.sub(" ", raw.decode("ascii")).strip(), []
+        return one_line(raw.decode("ascii")), []
     text: list[str] = []
     repairs: list[str] = []
     charset: str | None = None
@@ -327,7 +345,12 @@ def decode_words(raw: bytes) -> tuple[str, list[str]]:
         charset = label
         words.append((encoding, raw[payload_start:close]))
         position = close + 2
-    return _CONTROL.sub(" ", "".join(text)).strip(), list(dict.fromkeys(repairs))
+    return one_line("".join(text)), list(dict.fromkeys(repairs))
+
+
+def one_line(text: str) -> str:
+    """Return text with a space for every run of control characters and line ends, and none around it."""
+    return _CONTROL.sub(" ", text).strip()
 
 
 def _next_word(raw: bytes, position: int, close: int) -> tuple[int, tuple[str, bytes, int, int] | None]:
@@ -406,6 +429,11 @@ def message_ids(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kept[-IDS:]))
 
 
+def ids_of(value: bytes) -> tuple[str, ...]:
+    """Return the message ids of a raw field; some programs encode long ones against RFC 2047, 5."""
+    return message_ids(decode_words(value)[0] if b"=?" in value else decode_charset(value, None)[0])
+
+
 _ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?(?!\S)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2101, 1, 1, tzinfo=UTC)
@@ -444,10 +472,10 @@ def identify(block: bytes) -> tuple[str | None, datetime | None]:
     end = split(block)[0]
     ids: tuple[str, ...] = ()
     sent_at = None
-    for found in _IDENTITY.finditer(block, 0, end):
-        value = decode_words(_FOLD.sub(b"", found[2]))[0]
+    for found in islice(_IDENTITY.finditer(block, 0, end), HEADER_FIELDS):
+        value = _FOLD.sub(b"", found[2])
         if found[1].lower() == b"date":
-            sent_at = sent_at or parse_date(value)
+            sent_at = sent_at or parse_date(decode_words(value)[0])
         else:
-            ids = ids or message_ids(value)
+            ids = ids or ids_of(value)
     return (ids[0] if ids else None), sent_at

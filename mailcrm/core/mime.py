@@ -1,53 +1,385 @@
-"""A message taken apart: what a person would read, who is on it, and what is attached."""
+"""How an email is taken apart: bytes in, a `ParsedEmail` out, whatever the bytes are.
 
-from email import message_from_bytes, policy
-from email.message import Message
+The structure (RFC 2045, RFC 2046) is read here, over the bytes themselves, so that every header
+keeps its raw bytes, a boundary is compared as a whole, and limits hold before anything is decoded.
+Header fields are left to `core.headers`, mailboxes to `core.addresses`, HTML to `core.text`.
+"""
 
-from mailcrm.core import headers
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
 from mailcrm.core.addresses import parse_mailboxes
+from mailcrm.core.headers import (
+    HEADER_BYTES,
+    HEADER_FIELDS,
+    decode_base64,
+    decode_charset,
+    decode_words,
+    fields_of,
+    identify,
+    ids_of,
+    one_line,
+    split,
+    unix_lines,
+)
 from mailcrm.core.model import Attachment, ParsedEmail, Participant, ParticipantRole
-from mailcrm.core.text import html_to_text, preview
+from mailcrm.core.text import html_to_text, preview, unflow
 
-_ROLES = {"from": ParticipantRole.FROM, "to": ParticipantRole.TO, "cc": ParticipantRole.CC}
+#: No real email comes near; what was cut off is told in `repairs`, as `limit:parts` and so on.
+PARTS = 1_000
+DEPTH = 50
+TEXT_BYTES = 2_000_000
+REFERENCES = 100
+
+_ROLES = {
+    "from": ParticipantRole.FROM,
+    "sender": ParticipantRole.SENDER,
+    "reply-to": ParticipantRole.REPLY_TO,
+    "to": ParticipantRole.TO,
+    "cc": ParticipantRole.CC,
+    "bcc": ParticipantRole.BCC,
+}
+
+Fields: TypeAlias = list[tuple[str, bytes]]
+#: The raw value of a parameter, and its charset if RFC 2231 gave one.
+Parameters: TypeAlias = Mapping[str, tuple[bytes, str | None]]
 
 
 def parse(raw: bytes) -> ParsedEmail:
-    """Return what a message says."""
-    fields = headers.header_fields(raw)
-    told = {name: value for name, value in reversed(fields)}
-    people, ambiguous = [], True
-    for name, value in fields:
-        if name in _ROLES:
-            found, unsure = parse_mailboxes(value.decode("utf-8", "replace"))
-            people += [Participant(role=_ROLES[name], name=m.name, address=m.address) for m in found]
-            if name == "from":
-                ambiguous = unsure
-    message: Message = message_from_bytes(raw, policy=policy.compat32)
-    plain, html, files = [], [], []
-    for index, part in enumerate(message.walk()):
-        payload = part.get_payload(decode=True)
-        if not isinstance(payload, bytes):
-            continue
-        if part.get_content_type() == "text/plain" and not part.get_filename():
-            plain.append(headers.decode_charset(payload, part.get_content_charset())[0])
-        elif part.get_content_type() == "text/html":
-            html.append(headers.decode_charset(payload, part.get_content_charset())[0])
-        else:
-            files.append(Attachment(part_id=str(index), name=str(part.get_filename() or ""), type=part.get_content_type(), size=len(payload), inline=False))
-    text = "\n".join(plain) or "\n".join(html_to_text(h) for h in html)
-    text = text.replace("\r\n", "\n")
-    message_id, sent_at = headers.identify(raw)
+    """Return what an email says; never raises, and takes time linear in its size.
+
+    What had to be guessed, mended or cut off is named in `repairs`.
+    """
+    message = _Message(unix_lines(raw))
+    end, body = split(message.raw)
+    fields = fields_of(message.raw[:end])
+    if end > HEADER_BYTES or len(fields) == HEADER_FIELDS:
+        message.repair("limit:header")
+    values = _first(fields)
+    message_id, sent_at = identify(message.raw[:end])
+    subject = message.repaired(*decode_words(values.get("subject", b"")))
+    participants, ambiguous = _participants(message, fields)
+    root = message.root(values, body)
+    text = message.text(root)
     return ParsedEmail(
         message_id=message_id,
-        in_reply_to=headers.message_ids(told.get("in-reply-to", b"").decode("utf-8", "replace")),
-        references=headers.message_ids(told.get("references", b"").decode("utf-8", "replace")),
+        in_reply_to=ids_of(_joined(fields, "in-reply-to"))[-REFERENCES:],
+        references=ids_of(_joined(fields, "references"))[-REFERENCES:],
         sent_at=sent_at,
-        subject=headers.decode_words(told.get("subject", b""))[0],
-        participants=tuple(people),
+        subject=subject,
+        participants=participants,
         from_ambiguous=ambiguous,
-        automatic="list-id" in told,
+        automatic=root.type == "multipart/report" or _is_automatic(values),
         text=text,
         preview=preview(text),
-        attachments=tuple(files),
-        repairs=(),
+        attachments=tuple(message.attachments(root)),
+        repairs=tuple(message.repairs),
     )
+
+
+def _first(fields: Fields) -> dict[str, bytes]:
+    return dict(reversed(fields))
+
+
+def _joined(fields: Fields, name: str) -> bytes:
+    return b" ".join(value for other, value in fields if other == name)
+
+
+def _participants(message: "_Message", fields: Fields) -> tuple[tuple[Participant, ...], bool]:
+    """Return who is named in the address fields, each once per field, and whether From is ambiguous."""
+    found: dict[tuple[ParticipantRole, str], Participant] = {}
+    doubts: list[bool] = []
+    for name, role in _ROLES.items():
+        for value in (value for other, value in fields if other == name):
+            # Encoded words stay as they are until the mailboxes are told apart.
+            plain = message.repaired(*decode_charset(value, None))
+            if b"=?" in value:
+                message.repaired(*decode_words(value))
+            mailboxes, doubt = parse_mailboxes(plain)
+            for mailbox in mailboxes:
+                someone = Participant(role=role, name=mailbox.name, address=mailbox.address)
+                found.setdefault((role, mailbox.address), someone)
+            if role is ParticipantRole.FROM:
+                doubts.append(doubt)
+    return tuple(found.values()), doubts != [False]
+
+
+def _is_automatic(values: Mapping[str, bytes]) -> bool:
+    """Say whether the header shows a bounce, an auto-reply, list or bulk mail (RFC 3834, 2919, 2369)."""
+    submitted = re.split(rb"[;(\s]", values.get("auto-submitted", b"").lower())[0]
+    return (
+        submitted not in (b"", b"no")
+        or values.get("precedence", b"").lower() in (b"bulk", b"list", b"junk", b"auto_reply")
+        or not values.keys().isdisjoint(("list-id", "list-unsubscribe", "x-auto-response-suppress"))
+        or values.get("return-path", b"").replace(b" ", b"") == b"<>"
+        or any(b"mailer-daemon" in values.get(name, b"").lower() for name in ("from", "return-path"))
+    )
+
+
+# --- structure --------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, slots=True)
+class _Part:
+    """A node of the tree; `start` and `end` bound its body in the raw email."""
+
+    number: str
+    type: str
+    parameters: Parameters
+    disposition: str
+    name: str
+    encoding: str
+    start: int
+    end: int
+    parent: str
+    first: bool
+    children: "list[_Part]" = field(default_factory=list)
+
+    def is_body(self) -> bool:
+        """Say whether a leaf is text to be read in place, as RFC 8621, 4.1.4 finds it."""
+        return (
+            self.type in ("text/plain", "text/html")
+            and self.disposition != "attachment"
+            and (self.first or (self.parent != "multipart/related" and not self.name))
+        )
+
+    def begins_with_html(self) -> bool:
+        return self.children[0].begins_with_html() if self.children else self.type == "text/html"
+
+
+_TYPE = re.compile(rb"\s*([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
+_WORD = re.compile(rb"\s*([a-z0-9_-]+)", re.IGNORECASE)
+_LABEL = re.compile(rb"[^\s;()\"]+")
+#: A first line with a blank between two words is plain text under a wrong label.
+_NOT_BASE64_LINE = re.compile(rb"\s*+\S++[ \t]++\S")
+_FALLBACK_BOUNDARY = re.compile(rb"\n--(\S[^\r\n]{0,199}+)(?=\r?\n)")
+_META_CHARSET = re.compile(rb"<meta[^>]{1,200}?charset=[\"']?([a-z0-9_:-]{1,40})", re.IGNORECASE)
+
+
+class _Message:
+    """The raw email while it is taken apart, with the repairs made on the way."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.repairs: list[str] = []
+        self._count = 0
+        self._text_left = TEXT_BYTES
+
+    def repair(self, name: str) -> None:
+        if name not in self.repairs:
+            self.repairs.append(name)
+
+    def repaired(self, text: str, repairs: list[str] | str | None) -> str:
+        """Return the text, and take its repairs down."""
+        for name in [repairs] if isinstance(repairs, str) else repairs or ():
+            self.repair(name)
+        return text
+
+    def root(self, values: Mapping[str, bytes], body: int) -> _Part:
+        root = self._part(values, number="1", start=body, end=len(self.raw), parent="", first=True)
+        self._open(root, prefix="", depth=1)
+        return root
+
+    def _part(
+        self, values: Mapping[str, bytes], *, number: str, start: int, end: int, parent: str, first: bool
+    ) -> _Part:
+        kind = values.get("content-type", b"")
+        declared = _TYPE.match(kind)
+        parameters = _parameters(kind)
+        disposition = values.get("content-disposition", b"")
+        told = _parameters(disposition)
+        # RFC 2046, 5.1.5; RFC 2045, 5.2 for what cannot be understood.
+        usual = "message/rfc822" if parent == "multipart/digest" and not kind else "text/plain"
+        return _Part(
+            number=number,
+            type=declared[1].decode("ascii").lower() if declared else usual,
+            parameters=parameters,
+            disposition=_word(disposition),
+            name=self._decoded(told.get("filename") or parameters.get("name")),
+            encoding=_word(values.get("content-transfer-encoding", b"")),
+            start=start,
+            end=end,
+            parent=parent,
+            first=first,
+        )
+
+    def _decoded(self, value: tuple[bytes, str | None] | None) -> str:
+        if value is None:
+            return ""
+        data, charset = value
+        if charset is None:
+            return self.repaired(*decode_words(data))
+        return one_line(self.repaired(*decode_charset(data, charset)))
+
+    def _open(self, part: _Part, *, prefix: str, depth: int) -> None:
+        """Find the children of a multipart; one without any is text that has a wrong label."""
+        if not part.type.startswith("multipart/"):
+            return
+        if depth > DEPTH:
+            self.repair("limit:depth")
+            return
+        for index, (start, end) in enumerate(self._spans(part), 1):
+            if self._count == PARTS:
+                self.repair("limit:parts")
+                break
+            self._count += 1
+            header_end, body = split(self.raw, start, end)
+            child = self._part(
+                _first(fields_of(self.raw[start:header_end])),
+                number=f"{prefix}{index}",
+                start=body,
+                end=end,
+                parent=part.type,
+                first=index == 1,
+            )
+            self._open(child, prefix=f"{child.number}.", depth=depth + 1)
+            part.children.append(child)
+        if not part.children and self._count < PARTS:
+            self.repair("boundary:missing")
+            part.type = "text/plain"
+
+    def _spans(self, part: _Part) -> Iterator[tuple[int, int]]:
+        # The line feed before the first boundary is the one that ends the header.
+        before = max(part.start - 1, 0)
+        boundary = part.parameters.get("boundary", (b"", None))[0].rstrip()
+        lines = self._delimiters(boundary, before, part.end) if boundary else iter(())
+        opening = next(lines, None)
+        if opening is None and (likely := _FALLBACK_BOUNDARY.search(self.raw, before, part.end)):
+            # Undeclared, or declared wrongly: a line that occurs again is believed.
+            boundary = likely[1].rstrip()
+            candidates = self._delimiters(boundary, before, part.end)
+            first, second = next(candidates, None), next(candidates, None)
+            if first and second:
+                self.repair("boundary:missing")
+                lines = self._delimiters(boundary, before, part.end)
+                opening = next(lines)
+        while opening is not None and not opening[1]:
+            closing = next(lines, None)
+            start = min(opening.end() + 1, part.end)
+            end = closing.start() if closing else part.end
+            if closing and self.raw.endswith(b"\r", start, end):
+                end -= 1
+            yield start, max(start, end)
+            opening = closing
+
+    def _delimiters(self, boundary: bytes, start: int, end: int) -> Iterator[re.Match[bytes]]:
+        """Yield the delimiter lines of RFC 2046, 5.1.1, whole; group 1 is there in the closing one."""
+        line = re.compile(rb"\n--" + re.escape(boundary) + rb"(--)?[ \t]*+\r?(?=\n|\Z)")
+        return line.finditer(self.raw, start, end)
+
+    # --- contents -----------------------------------------------------------------------------
+
+    def _content(self, part: _Part) -> bytes:
+        data = self.raw[part.start : part.end]
+        match part.encoding:
+            case "base64" if _NOT_BASE64_LINE.match(data):
+                self.repair("transfer:base64")
+                return data
+            case "base64":
+                data, whole = decode_base64(data)
+                if not whole:
+                    self.repair("transfer:base64")
+                return data
+            case "quoted-printable":
+                return binascii.a2b_qp(data)
+            case _:
+                return data
+
+    def text(self, part: _Part) -> str:
+        """Return what is to be read: all body parts in order; an alternative in plain text is preferred."""
+        if not part.children:
+            return self._leaf_text(part) if part.is_body() else ""
+        if part.type == "multipart/alternative":
+            candidates = map(self.text, sorted(part.children, key=_Part.begins_with_html))
+            return next((text for text in candidates if text), "")
+        return "\n\n".join(text for text in map(self.text, part.children) if text)
+
+    def _leaf_text(self, part: _Part) -> str:
+        data = self._content(part) if self._text_left else b""
+        if len(data) > self._text_left or not self._text_left:
+            self.repair("limit:text")
+        data = data[: self._text_left]
+        self._text_left -= len(data)
+        label = _LABEL.search(part.parameters.get("charset", (b"", None))[0])
+        charset = label[0].decode("ascii", "replace") if label else ""
+        if part.type == "text/html":
+            if not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
+                charset = meta[1].decode("ascii")
+            return html_to_text(self.repaired(*decode_charset(data, charset)))
+        text = self.repaired(*decode_charset(data, charset)).replace("\r\n", "\n").replace("\r", "\n")
+        if _word(part.parameters.get("format", (b"", None))[0]) == "flowed":
+            delete_space = _word(part.parameters.get("delsp", (b"", None))[0]) == "yes"
+            text = unflow(text, delete_space=delete_space)
+        return text.rstrip().lstrip("\n")
+
+    def attachments(self, part: _Part) -> Iterator[Attachment]:
+        """Yield every leaf that is not read in place; an embedded message is one, never opened."""
+        for child in part.children:
+            yield from self.attachments(child)
+        if part.children or part.type.startswith("multipart/") or part.is_body():
+            return
+        yield Attachment(
+            part_id=part.number,
+            name=part.name or self._inner_subject(part),
+            type=part.type,
+            size=len(self._content(part)),
+            inline=part.disposition == "inline"
+            or (not part.disposition and part.parent == "multipart/related"),
+        )
+
+    def _inner_subject(self, part: _Part) -> str:
+        if part.type != "message/rfc822":
+            return ""
+        fields = fields_of(self.raw[part.start : split(self.raw, part.start, part.end)[0]])
+        return self.repaired(*decode_words(_first(fields).get("subject", b"")))
+
+
+# --- parameters -------------------------------------------------------------------------------
+
+_PARAMETER = re.compile(
+    rb';\s*+([^\s=;*"]++)(?:\*(\d{1,3}))?(\*)?\s*+=\s*+("(?:[^"\\]++|\\.)*+"|[^;]*+)', re.DOTALL
+)
+
+
+def _word(value: bytes) -> str:
+    found = _WORD.match(value)
+    return found[1].decode("ascii").lower() if found else ""
+
+
+def _parameters(value: bytes) -> Parameters:
+    """Return the parameters of a field, the pieces of RFC 2231, 3 put together."""
+    found: dict[str, list[tuple[int, bool, bytes]]] = {}
+    plain: dict[str, tuple[bytes, str | None]] = {}
+    for name, number, star, data in _PARAMETER.findall(value):
+        key = name.decode("ascii", "replace").lower()
+        if number or star:
+            found.setdefault(key, []).append((int(number or 0), bool(star), _unquoted(data)))
+        else:
+            plain.setdefault(key, (_unquoted(data), None))
+    return plain | {name: _put_together(sorted(pieces)) for name, pieces in found.items()}
+
+
+def _put_together(pieces: list[tuple[int, bool, bytes]]) -> tuple[bytes, str | None]:
+    """RFC 2231, 4: the first piece names charset and language between apostrophes."""
+    charset = None
+    _, extended, first = pieces[0]
+    if extended:
+        label, *rest = first.split(b"'", 2)
+        charset = label.decode("ascii", "replace") if len(rest) == 2 else ""
+        pieces = [(0, True, rest[1] if len(rest) == 2 else first), *pieces[1:]]
+    data = b"".join(unquote_to_bytes(piece) if star else piece for _, star, piece in pieces)
+    return data, charset
+
+
+def _unquoted(data: bytes) -> bytes:
+    data = data.strip()
+    if data.startswith(b'"'):
+        # Only quotes and backslashes are escaped: some programs send the path C:\Temp\a.pdf as it is.
+        data = re.sub(
+            rb'\\(["\\])', rb"\1", data[1:-1] if data.endswith(b'"') and len(data) > 1 else data[1:]
+        )
+    return data

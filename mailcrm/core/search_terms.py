@@ -8,8 +8,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from operator import add
 
 from mailcrm.core.errors import UsageError
+
+#: Characters of a text that are read for each term that is wanted, blanks included; a bound on the
+#: size of the index entry as well, since a character has at most four bytes.
+TEXT_PER_TERM = 10
 
 #: Longer words are no words; the index needs a bound for every term.
 TERM_CHARACTERS = 60
@@ -23,10 +28,15 @@ _CJK = (
     "\U00020000-\U0003ffff"
 )
 _CJK_CHARACTER = re.compile(f"[{_CJK}]")
+_RUN = re.compile(r"[^\W_]+")
 _SCRIPTS = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
 
 # The accents of Latin, Greek and Cyrillic; those of other scripts are letters.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
+
+
+# The blocks from Hebrew to Thai and beyond, where vowels and tones may be marks; Hangul is not in them.
+_MARKED_SCRIPTS = re.compile("[\u0483-\u10ff\u1300-\u1cff\u3099\u309a\ua66f-\uabff]")
 
 _QUERY_WORD = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 _CURLY_QUOTES = str.maketrans("“”„«»", '"""""')
@@ -34,7 +44,10 @@ _CURLY_QUOTES = str.maketrans("“”„«»", '"""""')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchPhrase:
-    """Terms that stand side by side; `prefix` lets the last one go on, `negated` asks for texts without them."""
+    """Terms that stand side by side.
+
+    `prefix` lets the last one go on; `negated` asks for texts without them.
+    """
 
     terms: tuple[str, ...]
     prefix: bool
@@ -48,19 +61,20 @@ def terms(text: str, most: int = 16_000) -> list[str]:
     and then its last one, so that a phrase of pairs finds any part of it; any other run of letters
     and digits is one term of at most 60 characters.
     """
-    text = text[: most * (TERM_CHARACTERS + 1)]
+    text = text[: most * TEXT_PER_TERM]
     if text.isascii():
         return [run[:TERM_CHARACTERS] for run in _ASCII_RUN.findall(text.lower())[:most]]
     found: list[str] = []
-    for run in _word_run().findall(_fold(text)):
+    folded = _fold(text)
+    for run in (_marked_run() if _MARKED_SCRIPTS.search(folded) else _RUN).findall(folded):
         if len(found) >= most:
             break
-        if not _CJK_CHARACTER.search(run):
+        if run.isascii():
             found.append(run[:TERM_CHARACTERS])
             continue
         for piece in _SCRIPTS.findall(run):
             if _CJK_CHARACTER.match(piece):
-                found += [piece[index : index + 2] for index in range(len(piece) - 1)]
+                found += map(add, piece, piece[1:])
                 found.append(piece[-1])
             else:
                 found.append(piece[:TERM_CHARACTERS])
@@ -73,10 +87,11 @@ def _fold(text: str) -> str:
 
 
 @cache
-def _word_run() -> re.Pattern[str]:
-    """Return the pattern of a word; `re` knows letters and digits, but not the marks inside of words."""
-    blocks = (*range(0x483, 0x1D00), *range(0x3099, 0x309B), *range(0xA66F, 0xAC00), *range(0x10A00, 0x12000))
-    marks = "".join(chr(code) for code in blocks if unicodedata.category(chr(code)).startswith("M"))
+def _marked_run() -> re.Pattern[str]:
+    """Return the pattern of a word with marks inside, which `re` does not count to the letters."""
+    marks = "".join(
+        chr(code) for code in range(0x483, 0xAC00) if unicodedata.category(chr(code)).startswith("M")
+    )
     return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*")
 
 
@@ -112,14 +127,8 @@ def _phrase(words: str, *, negated: bool) -> SearchPhrase | None:
     found = terms(words, 100)
     if not found:
         return None
-    # At the end of a run the text may go on (계약서 in 계약서를), so its last character alone is not asked for.
-    if (
-        len(found) > 1
-        and _is_cjk(found[-1])
-        and len(found[-2]) == 2
-        and _is_cjk(found[-2])
-        and found[-2][1] == found[-1]
-    ):
+    # A run of Han, Kana or Hangul may go on (계약서 in 계약서를), so its last character is not asked for.
+    if len(found) > 1 and _is_cjk(found[-1]) and _is_cjk(found[-2]) and len(found[-2]) == 2:
         found.pop()
     single = len(found[-1]) == 1 and _is_cjk(found[-1])
     return SearchPhrase(terms=tuple(found), prefix=single, negated=negated)

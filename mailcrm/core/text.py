@@ -11,40 +11,13 @@ from html import unescape
 PREVIEW_CHARACTERS = 200
 
 _LINE_TAGS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "br",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "hr",
-        "legend",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "option",
-        "section",
-        "summary",
-        "tr",
-    ]
+    re.findall(
+        r"\w+",
+        "address article aside caption center dd details dir div dl dt fieldset figcaption figure "
+        "footer form header legend li main menu nav option section summary tr",
+    )
 )
-_PARAGRAPH_TAGS = frozenset(
-    ["blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"]
-)
+_PARAGRAPH_TAGS = frozenset(re.findall(r"\w+", "blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul"))
 _CELL_TAGS = frozenset(("td", "th"))
 
 #: Their content is no markup (HTML, 13.1.2) and nothing to read.
@@ -52,34 +25,22 @@ _OPAQUE_TAGS = frozenset(("script", "style", "title", "iframe", "noembed", "nofr
 
 #: Elements that mail hides, most often a preheader for the list of mails.
 _HIDEABLE_TAGS = frozenset(
-    [
-        "a",
-        "b",
-        "center",
-        "div",
-        "font",
-        "h1",
-        "h2",
-        "h3",
-        "li",
-        "p",
-        "section",
-        "span",
-        "table",
-        "tbody",
-        "td",
-        "template",
-        "tr",
-        "ul",
-    ]
+    re.findall(r"\w+", "a b center div font h1 h2 h3 li p section span table tbody td template tr ul")
 )
 
-_NAME = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*+)")
-_TAG_REST = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
+_OPENING = re.compile("<(?=[a-zA-Z/!?])")
+_TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*+)((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""")
+_TAG_WITH_OPEN_QUOTE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)([^>]*+)>")
 _HIDDEN = re.compile(r"display\s*+:\s*+none", re.IGNORECASE)
-_BLANKS = re.compile(r"[ \t\r\n\f\v]+")
 _OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
-_MANY_LINES = re.compile(r"\n{3,}")
+
+# What stands for structure until the end, when the blanks of the source are taken out. All
+# three are control characters (RFC 5322 forbids them in text), which are blanks anyhow.
+_LINE = "\x1e"  # a line break
+_EDGE = "\x1f"  # a line break, unless there is one already
+_SPACE = "\x1d"  # a space that stays
+_BLANKS = re.compile(r"[ \t\r\n\f\v\xa0]+")
+_BREAKS = re.compile(f" ?[{_LINE}{_EDGE}][{_LINE}{_EDGE} ]*")
 
 
 def html_to_text(html: str) -> str:
@@ -90,32 +51,40 @@ def html_to_text(html: str) -> str:
     """
     words: list[str] = []
     position = preformatted = 0
-    reader = _Tags(html)
-    while (start := html.find("<", position)) >= 0:
-        words.append(_read(html[position:start], preformatted))
-        name, closing, position = reader.tag(start)
-        if name is None:
-            if position == start + 1:
-                words.append("<")
-            continue
+    tags = _Tags(html)
+    while opening := _OPENING.search(html, position):
+        words.append(_words(html[position : opening.start()], preformatted))
+        name, closing, position = tags.read(opening.start())
+        words.append(_layout(name, closing=closing))
         if name == "pre":
             preformatted = max(0, preformatted + (-1 if closing else 1))
-        if name in _PARAGRAPH_TAGS:
-            words.append("\n\n")
-        elif name in _LINE_TAGS:
-            # Where one block ends and the next begins there is one line break, not two.
-            words.append("\n" if name in ("br", "hr") else "\v")
-            words.append("- " if name == "li" and not closing else "")
-        elif name in _CELL_TAGS and not closing:
-            words.append(" ")
-        if not closing:
-            position = reader.skip(name, start, position)
-    words.append(_read(html[position:], preformatted))
-    return _tidy("".join(words))
+    words.append(_words(html[position:], preformatted))
+    text = _BLANKS.sub(" ", "".join(words))
+    text = _BREAKS.sub(lambda run: "\n" * min(2, max(1, run[0].count(_LINE))), text)
+    return text.strip("\n ").replace(_SPACE, " ")
+
+
+def _layout(name: str, *, closing: bool) -> str:
+    if name in _PARAGRAPH_TAGS:
+        return _LINE + _LINE
+    if name in _LINE_TAGS:
+        return _EDGE + "- " if name == "li" and not closing else _EDGE
+    if name in _CELL_TAGS:
+        return " "
+    return _LINE if name in ("br", "hr") else ""
+
+
+def _words(source: str, preformatted: int) -> str:
+    if "&" in source:
+        # Python refuses to read numbers of thousands of digits.
+        source = unescape(_OVERLONG_REFERENCE.sub("\ufffd", source)).replace("\0", "")
+    if preformatted:
+        source = source.replace("\r\n", "\n").replace("\n", _LINE).replace(" ", _SPACE)
+    return source
 
 
 class _Tags:
-    """Tags of a document, found without going over any stretch twice.
+    """The tags of a document, read without going over any stretch of it twice.
 
     What was searched for to the end in vain (the end of a quotation, of a hidden element) is
     remembered and not searched for again.
@@ -123,66 +92,44 @@ class _Tags:
 
     def __init__(self, html: str) -> None:
         self._html = html
-        self._quotes_close = True
-        self._never_closed: set[str] = set()
+        self._tag = _TAG
+        self._hideable = set(_HIDEABLE_TAGS if _HIDDEN.search(html) else ("template",))
 
-    def tag(self, start: int) -> tuple[str | None, bool, int]:
-        """Return the name of the tag at `start`, whether it closes, and where it ends.
+    def read(self, start: int) -> tuple[str, bool, int]:
+        """Return the name of the tag at `start`, whether it closes, and where reading goes on after it.
 
-        A comment or declaration has no name; a `<` that begins nothing ends after itself.
+        Comments and declarations have no name.
         """
         html = self._html
-        named = _NAME.match(html, start)
-        if named is None:
-            if html.startswith("<!--", start):
-                return None, False, self._after("-->", start + 2)
-            if html.startswith(("<!", "<?", "</"), start):
-                return None, False, self._after(">", start)
-            return None, False, start + 1
-        rest = _TAG_REST.match(html, named.end()) if self._quotes_close else None
-        if rest is None:
-            self._quotes_close = False
-        end = rest.end() if rest else self._after(">", named.end())
-        return named[1].lower(), html[start + 1] == "/", end
+        found = self._tag.match(html, start)
+        if found is None and html[start + 1] not in "!?":
+            self._tag = _TAG_WITH_OPEN_QUOTE
+            found = self._tag.match(html, start)
+        if found is not None:
+            name = found[2].lower()
+            return name, bool(found[1]), found.end() if found[1] else self._skip(name, found)
+        if html.startswith("<!--", start):
+            return "", False, self._after("-->", start + 2)
+        return "", False, self._after(">", start)
 
-    def skip(self, name: str, start: int, end: int) -> int:
-        """Return where reading goes on after the opening tag from `start` to `end`."""
+    def _skip(self, name: str, tag: re.Match[str]) -> int:
+        """Return the end of an opening tag, or of the whole element when nobody reads it."""
         if name in _OPAQUE_TAGS:
-            found = re.compile(rf"</{name}", re.IGNORECASE).search(self._html, end)
+            found = re.compile(rf"</{name}", re.IGNORECASE).search(self._html, tag.end())
             return found.start() if found else len(self._html)
-        if name not in _HIDEABLE_TAGS or name in self._never_closed:
-            return end
-        if name != "template" and not _HIDDEN.search(self._html, start, end):
-            return end
+        if name not in self._hideable or (name != "template" and not _HIDDEN.search(tag[3])):
+            return tag.end()
         depth = 1
-        for found in re.compile(rf"<(/?){name}(?=[\s/>])", re.IGNORECASE).finditer(self._html, end):
+        for found in re.compile(rf"<(/?){name}(?=[\s/>])", re.IGNORECASE).finditer(self._html, tag.end()):
             depth += -1 if found[1] else 1
             if depth == 0:
                 return found.start()
-        self._never_closed.add(name)
-        return end
+        self._hideable.discard(name)
+        return tag.end()
 
     def _after(self, mark: str, start: int) -> int:
         found = self._html.find(mark, start)
         return found + len(mark) if found >= 0 else len(self._html)
-
-
-def _read(words: str, preformatted: int) -> str:
-    if "&" in words:
-        # Python refuses to read numbers of thousands of digits.
-        words = unescape(_OVERLONG_REFERENCE.sub("\ufffd", words)).replace("\0", "")
-    if preformatted:
-        # A no-break space survives tidying up; it becomes a space there.
-        return words.replace("\r\n", "\n").replace("\v", " ").replace(" ", "\xa0")
-    return _BLANKS.sub(" ", words)
-
-
-def _tidy(words: str) -> str:
-    words = re.sub(r"[ \t]+", " ", words)
-    words = re.sub(r" ?([\n\v]) ?", r"\1", words)
-    words = re.sub(r"\v+(?=\n)|(?<=\n)\v+", "", words)
-    words = re.sub(r"\v+", "\n", words)
-    return _MANY_LINES.sub("\n\n", words).strip("\n ").replace("\xa0", " ")
 
 
 def unflow(text: str, *, delete_space: bool) -> str:
@@ -206,16 +153,15 @@ def unflow(text: str, *, delete_space: bool) -> str:
     return "".join(paragraphs)
 
 
-# Newsletters fill their preview with characters that take no room.
-_INVISIBLE = dict.fromkeys(
-    (0xAD, 0x34F, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
+# Newsletters fill their preview with characters that take no room; control characters take none either.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
 )
 
 
 def preview(text: str) -> str:
     """Return the first 200 characters of a text on one line; quoted lines at its beginning are left out."""
-    beginning = text[:20_000]
-    lines = beginning.split("\n")
+    lines = text[:10_000].split("\n")
     own = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith(">")), 0)
-    words = " ".join(lines[own:]).translate(_INVISIBLE).split()
-    return " ".join(words[:PREVIEW_CHARACTERS])[:PREVIEW_CHARACTERS].rstrip()
+    beginning = _INVISIBLE.sub("", "\n".join(lines[own:])[: 10 * PREVIEW_CHARACTERS])
+    return " ".join(beginning.split())[:PREVIEW_CHARACTERS].rstrip()

@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcrm.core.errors import UsageError
+from mailcrm.core.search_terms import SearchPhrase, parse_query, terms
+
+
+def word(*found: str, prefix: bool = False, negated: bool = False) -> SearchPhrase:
+    return SearchPhrase(terms=found, prefix=prefix, negated=negated)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("Price list, 2nd", ["price", "list", "2nd"]),
+        ("jane.doe@example.com offer_v2.PDF", ["jane", "doe", "example", "com", "offer", "v2", "pdf"]),
+        ("계약서", ["계약", "약서", "서"]),
+        ("見", ["見"]),
+        ("見積書を送る", ["見積", "積書", "書を", "を送", "送る", "る"]),
+        ("계약서v2 확인", ["계약", "약서", "서", "v2", "확인", "인"]),
+        ("Crème brûlée", ["creme", "brulee"]),
+        ("ΆΛΦΑ ёлка", ["αλφα", "елка"]),
+        ("Straße", ["strasse"]),
+        ("ＡＢＣ ﾃﾞｰﾀ", ["abc", "デー", "ータ", "タ"]),
+        ("हिन्दी", ["हिन्दी"]),
+        ("x" * 100, ["x" * 60]),
+        ("é" * 100, ["e" * 60]),
+    ],
+)
+def test_text_is_cut_into_terms(text: str, expected: list[str]) -> None:
+    assert terms(text) == expected
+
+
+def test_no_more_terms_than_wanted_are_returned() -> None:
+    assert terms("a b c d", 2) == ["a", "b"]
+    assert terms("é b c d", 2) == ["e", "b"]
+    assert len(terms("가" * 100_000)) == 16_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("invoice", (word("invoice", prefix=True),)),
+        ("price offer", (word("price"), word("offer", prefix=True))),
+        ('"price list"', (word("price", "list"),)),
+        (
+            '"price list" -draft offer',
+            (word("price", "list"), word("draft", negated=True), word("offer", prefix=True)),
+        ),
+        ('offer -"price list"', (word("offer", prefix=True), word("price", "list", negated=True))),
+        ('"price list', (word("price", "list"),)),
+        ("“price list”", (word("price", "list"),)),
+        ("jane@example.com", (word("jane", "example", "com", prefix=True),)),
+        ("계약서", (word("계약", "약서"),)),
+        ("계", (word("계", prefix=True),)),
+        ("계 offer", (word("계", prefix=True), word("offer", prefix=True))),
+        ('"계약서 확인"', (word("계약", "약서", "서", "확인"),)),
+        ("v2계약서", (word("v2", "계약", "약서"),)),
+        ("offer -draft", (word("offer"), word("draft", negated=True))),
+        ("offer !!", (word("offer", prefix=True),)),
+    ],
+)
+def test_a_query_becomes_phrases(text: str, expected: tuple[SearchPhrase, ...]) -> None:
+    assert parse_query(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "  ", "!?", '""', "-draft", "-"])
+def test_a_query_without_anything_to_look_for_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no word to look for"):
+        parse_query(text)
+
+
+def finds(phrase: SearchPhrase, text: str) -> bool:
+    """Match as the databases do: terms side by side, the last one perhaps only by its beginning."""
+    found, wanted = terms(text), phrase.terms
+    return any(
+        tuple(found[start : start + len(wanted) - 1]) == wanted[:-1]
+        and (
+            found[start + len(wanted) - 1] == wanted[-1]
+            or (phrase.prefix and found[start + len(wanted) - 1].startswith(wanted[-1]))
+        )
+        for start in range(len(found) - len(wanted) + 1)
+    )
+
+
+WORDS = st.text(alphabet="abé가나다계약見積書あい1", min_size=1, max_size=8)
+
+
+@given(WORDS, WORDS, WORDS)
+def test_a_quoted_phrase_finds_the_text_that_it_quotes(before: str, first: str, second: str) -> None:
+    (phrase,) = parse_query(f'"{first} {second}"')
+    assert finds(phrase, f"{before} {first} {second} {before}")
+
+
+CJK = st.text(alphabet="가나다계약見積書あいウ", min_size=1, max_size=6)
+
+
+@given(CJK, CJK, CJK)
+def test_a_cjk_word_is_found_anywhere_in_a_run(before: str, wanted: str, after: str) -> None:
+    (phrase,) = parse_query(wanted)
+    assert finds(phrase, before + wanted + after)
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_terms_of_bounded_length(text: str) -> None:
+    assert all(0 < len(term) <= 60 for term in terms(text))
+
+
+@given(st.text(max_size=60))
+def test_any_query_is_phrases_with_terms_or_refused(text: str) -> None:
+    try:
+        phrases = parse_query(text)
+    except UsageError:
+        return
+    assert phrases
+    assert all(phrase.terms for phrase in phrases)
