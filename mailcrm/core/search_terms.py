@@ -28,8 +28,6 @@ _CJK = (
     "\U00020000-\U0003ffff"
 )
 _CJK_CHARACTER = re.compile(f"[{_CJK}]")
-_RUN = re.compile(r"[^\W_]+")
-_SCRIPTS = re.compile(f"[{_CJK}]+|[^{_CJK}]+")
 
 # The accents of Latin, Greek and Cyrillic; those of other scripts are letters.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
@@ -66,18 +64,14 @@ def terms(text: str, most: int = 16_000) -> list[str]:
         return [run[:TERM_CHARACTERS] for run in _ASCII_RUN.findall(text.lower())[:most]]
     found: list[str] = []
     folded = _fold(text)
-    for run in (_marked_run() if _MARKED_SCRIPTS.search(folded) else _RUN).findall(folded):
+    for pairs, word in _runs(marked=_MARKED_SCRIPTS.search(folded) is not None).findall(folded):
+        if word:
+            found.append(word[:TERM_CHARACTERS])
+        else:
+            found += map(add, pairs, pairs[1:])
+            found.append(pairs[-1])
         if len(found) >= most:
             break
-        if run.isascii():
-            found.append(run[:TERM_CHARACTERS])
-            continue
-        for piece in _SCRIPTS.findall(run):
-            if _CJK_CHARACTER.match(piece):
-                found += map(add, piece, piece[1:])
-                found.append(piece[-1])
-            else:
-                found.append(piece[:TERM_CHARACTERS])
     return found[:most]
 
 
@@ -87,12 +81,19 @@ def _fold(text: str) -> str:
 
 
 @cache
-def _marked_run() -> re.Pattern[str]:
-    """Return the pattern of a word with marks inside, which `re` does not count to the letters."""
+def _runs(*, marked: bool) -> re.Pattern[str]:
+    """Return the pattern of a run of Han, Kana and Hangul, or else of a word.
+
+    Where a script has vowels and tones that are marks, they belong to the word; `re` does not count
+    them to the letters, and looking for them costs time.
+    """
+    letter = rf"[^\W_{_CJK}]"
+    if not marked:
+        return re.compile(f"([{_CJK}]+)|({letter}+)")
     marks = "".join(
         chr(code) for code in range(0x483, 0xAC00) if unicodedata.category(chr(code)).startswith("M")
     )
-    return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*")
+    return re.compile(f"([{_CJK}]+)|({letter}(?:{letter}|[{marks}])*)")
 
 
 def parse_query(text: str) -> tuple[SearchPhrase, ...]:
