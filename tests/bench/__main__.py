@@ -1,4 +1,4 @@
-"""Build a mailbox, serve it with Dovecot on this machine, and time mailcrm's daily commands as whole processes.
+"""Build a mailbox, serve it with Dovecot on this machine, and time whole mailcrm processes.
 
 `BENCH_N` sets the number of emails (20,000), `BENCH_RUNS` the runs of each command (3; the median is
 told), `BENCH_JSON` a file for the figures.
@@ -39,7 +39,11 @@ class Bench:
         """Run one command and return the seconds it took."""
         start = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "mailcrm", *words], env=self._environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "mailcrm", *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         seconds = time.perf_counter() - start
         if done.returncode:
@@ -91,7 +95,9 @@ def _measure(bench: Bench, server: DovecotServer) -> None:
     bench.measure("deal show", "deal", "show", "7")
     bench.measure("contact show", "contact", "show", "7")
     if "BENCH_JSON" in os.environ:
-        Path(os.environ["BENCH_JSON"]).write_text(json.dumps(bench.figures, indent=2) + "\n", encoding="utf-8")
+        Path(os.environ["BENCH_JSON"]).write_text(
+            json.dumps(bench.figures, indent=2) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -6,14 +6,19 @@ is some 25 KB, as measured in business mailboxes with few large attachments.
 
 import base64
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-_ENGLISH = (
+_ENGLISH = re.findall(
+    r"\w+",
     "the offer order price delivery contract meeting sample invoice quarter please find attached review "
-    "schedule shipment warranty team project budget approve sign customer regards thank question answer"
-).split()
-_KOREAN = "견적서 계약서 납기 회의 검토 부탁드립니다 감사합니다 첨부 발주 수량 단가 일정 확인 회신 제품 설치 지원 담당자".split()
+    "schedule shipment warranty team project budget approve sign customer regards thank question answer",
+)
+_KOREAN = re.findall(
+    r"\w+",
+    "견적서 계약서 납기 회의 검토 부탁드립니다 감사합니다 첨부 발주 수량 단가 일정 확인 회신 제품 설치 지원 담당자",
+)
 
 CUSTOMERS = 400
 OWNER = "me@example.com"
@@ -58,7 +63,7 @@ def _letter(number: int) -> bytes:
     text = _paragraphs(chance, words, chance.randint(300, 1500))
     parts = [("text/plain; charset=utf-8", text.encode())]
     if number % 2:
-        html = "".join(f"<p style='margin:0;font-family:Arial'>{line}</p>" for line in text.splitlines())
+        html = "".join(f"<p style='margin:0'>{line}</p>" for line in text.splitlines())
         parts.append(("text/html; charset=utf-8", f"<html><body>{html}</body></html>".encode()))
     kind = "alternative"
     if number % 7 == 0:
@@ -66,13 +71,18 @@ def _letter(number: int) -> bytes:
         kind = "mixed"
     lines = [*head, "MIME-Version: 1.0"]
     if len(parts) == 1:
-        lines += [f"Content-Type: {parts[0][0]}", "Content-Transfer-Encoding: base64", "", _base64(parts[0][1])]
+        lines += _part(*parts[0])
     else:
         lines += [f"Content-Type: multipart/{kind}; boundary=bench", ""]
-        for content_type, body in parts:
-            lines += ["--bench", f"Content-Type: {content_type}", "Content-Transfer-Encoding: base64", "", _base64(body)]
+        for part in parts:
+            lines += ["--bench", *_part(*part)]
         lines += ["--bench--", ""]
     return "\r\n".join(lines).encode()
+
+
+def _part(content_type: str, body: bytes) -> list[str]:
+    encoded = base64.encodebytes(body).decode().replace("\n", "\r\n")
+    return [f"Content-Type: {content_type}", "Content-Transfer-Encoding: base64", "", encoded]
 
 
 def _named(name: str, address: str) -> str:
@@ -81,10 +91,6 @@ def _named(name: str, address: str) -> str:
 
 def _encoded(text: str) -> str:
     return text if text.isascii() else f"=?utf-8?B?{base64.b64encode(text.encode()).decode()}?="
-
-
-def _base64(body: bytes) -> str:
-    return base64.encodebytes(body).decode().replace("\n", "\r\n")
 
 
 def _paragraphs(chance: random.Random, words: list[str], count: int) -> str:
