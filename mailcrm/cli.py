@@ -4,6 +4,7 @@ A command's module imports nothing heavy at its top, so that `mailcrm --help` an
 command does is left to `commands`.
 """
 
+import io
 import logging
 import sys
 import traceback
@@ -121,6 +122,10 @@ def take_global_options(
 def main() -> None:
     """Run one command and end the process with its exit code."""
     words = sys.argv[1:]
+    # A terminal that cannot show a character shows its escape; nobody's mail ends a command.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(hoist(words), prog_name="mailcrm")
     except MailcrmError as error:

@@ -30,6 +30,7 @@ def apply_rule(db: Database, account: Account, thread_ids: Iterable[int], *, now
     choices: list[tuple[int, tuple[str, ...]]] = []
     with db.transaction():
         for group in _groups(sorted(thread_ids)):
+            threads.lock_threads(db, group)
             facts = crm.thread_facts(db, group)
             decisions = {key: decide(_allowed(account, found)) for key, found in facts.items()}
             crm.add_automatic_links(db, decisions, at=now)

@@ -6,13 +6,24 @@ repeats at most one step. What to do is left to `core.plan`, how the server is a
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
 from mailcrm.core import mime
-from mailcrm.core.errors import ConfigError, ConnectError, CredentialMissing, MailError, StoreBusy, Throttled
+from mailcrm.core.errors import (
+    ConfigError,
+    ConnectError,
+    CredentialMissing,
+    MailError,
+    StoreBusy,
+    StoreError,
+    StoreUnavailable,
+    Throttled,
+)
 from mailcrm.core.events import (
     AccountFinished,
     AccountSkipped,
@@ -23,7 +34,6 @@ from mailcrm.core.events import (
     EmailFailed,
     FolderFailed,
     FolderFinished,
-    FolderPlanned,
     SyncEvent,
 )
 from mailcrm.core.model import Account, Direction, Folder, ParsedEmail, ParticipantRole
@@ -32,41 +42,51 @@ from mailcrm.core.plan import (
     Attach,
     Departing,
     Download,
-    FolderSnapshot,
-    FolderState,
     Forget,
-    Plan,
     Reflag,
     Settle,
     Vanish,
     digest,
-    in_window,
-    plan,
-    to_identify,
+    is_wanted,
 )
-from mailcrm.linking import apply_rule
-from mailcrm.mail.imap import FetchFailed, ImapSession
+from mailcrm.linking import Linked, apply_rule
+from mailcrm.mail.imap import Fetched, FetchFailed, ImapSession
+from mailcrm.observing import observe, planned
 from mailcrm.store import accounts, emails, folders
 from mailcrm.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-#: Placed emails whose flags are asked for where the server has no CONDSTORE (RFC 7162).
-_FLAGS_WITHOUT_CONDSTORE = 1_000
+#: A server that hangs up more often than this in one sync is not there.
+_CUTS = 3
 
 #: Fewer than this many lost emails never stop a folder: emptying a small inbox is daily work.
 _MASS_DELETION = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Observed:
-    """A folder as both sides see it, and the plan that makes them agree."""
+class _Arrived:
+    """A folder after its arriving steps: what is left to do, and what the counts are compared by.
+
+    `known` counts the emails of the window that were stored before, `coming` are the UIDs of those
+    that were not.
+    """
 
     folder: Folder
-    state: FolderState
-    seen: FolderSnapshot
-    since: frozenset[int]
-    plan: Plan
+    uidvalidity: int
+    departing: tuple[Departing, ...]
+    known: int
+    coming: frozenset[int]
+    asked_for: tuple[int, ...]
+
+
+class _TooManyGone(Exception):
+    """More than half of a folder would vanish for good; undoes the transaction that found it out."""
+
+    def __init__(self, vanished: int, placed: int) -> None:
+        super().__init__()
+        self.vanished = vanished
+        self.placed = placed
 
 
 def sync_accounts(
@@ -77,7 +97,7 @@ def sync_accounts(
     clock: Callable[[], datetime],
     size_limit: int,
     accept_deletions: bool = False,
-) -> Iterator[SyncEvent]:
+) -> Generator[SyncEvent, None, None]:
     """Sync accounts one after another; the failure of one is an event and does not stop the next.
 
     `size_limit` in bytes: of a larger email only the head is stored. `accept_deletions`: a person
@@ -85,9 +105,16 @@ def sync_accounts(
     """
     for account in chosen:
         try:
-            with db.lease(account.id), open_imap(account) as imap:
+            with db.lease(account.id):
+                # The one before us may have taken hours, and a person changed the settings meanwhile.
+                fresh = accounts.account(db, account.address)
                 yield from sync_account(
-                    db, imap, account, clock=clock, size_limit=size_limit, accept_deletions=accept_deletions
+                    db,
+                    partial(open_imap, fresh),
+                    fresh,
+                    clock=clock,
+                    size_limit=size_limit,
+                    accept_deletions=accept_deletions,
                 )
         except (MailError, StoreBusy, CredentialMissing, ConfigError) as error:
             if not isinstance(error, StoreBusy):
@@ -103,106 +130,27 @@ def sync_accounts(
 
 def sync_account(
     db: Database,
-    imap: ImapSession,
+    open_imap: Callable[[], ImapSession],
     account: Account,
     *,
     clock: Callable[[], datetime],
     size_limit: int,
     accept_deletions: bool = False,
-) -> Iterator[SyncEvent]:
+) -> Generator[SyncEvent, None, None]:
     """Bring one account up to date; raises ConnectError and Throttled when the server is lost on the way."""
-    offered = offered_folders(imap)
-    remember_folders(db, account, offered)
-    there = {one.folder.path for one in offered}
-    stored = folders.folders(db, account)
-    chosen = [folder for folder in stored if folder.selected and folder.path in there]
-    yield AccountStarted(account=account.address, folders=tuple(folder.name for folder in chosen))
-    run = _Run(
-        db=db,
-        imap=imap,
-        account=account,
-        clock=clock,
-        size_limit=size_limit,
-        accept_deletions=accept_deletions,
-        own=own_addresses(db, account),
-    )
-    arrived: list[_Observed] = []
-    for folder in chosen:
-        try:
-            arrived.append((yield from run.arrive(folder)))
-        except (ConnectError, Throttled):
-            raise
-        except MailError as error:
-            yield run.failed(folder, error)
-    # Only now, when every email that moved has its new place, are the old places taken away.
-    for observed in arrived:
-        yield from run.depart(observed)
-    for folder in stored:
-        if folder.path not in there:
-            yield from run.retire(folder)
-    accounts.record_sync(db, account, at=clock(), error=run.trouble)
-    yield AccountFinished(
-        account=account.address,
-        new=run.new,
-        linked=len(run.linked),
-        failed=run.failures,
-        whole=run.trouble is None,
-    )
-
-
-def plan_account(db: Database, imap: ImapSession, account: Account) -> Iterator[FolderPlanned]:
-    """Say what a sync of the account would do, and do nothing of it."""
-    stored = {folder.path: folder for folder in folders.folders(db, account)}
-    for listed in imap.folders():
-        folder = stored.get(listed.path)
-        if folder is not None and folder.selected and listed.selectable:
-            yield _planned(account, observe(db, imap, account, folder))
-
-
-def observe(db: Database, imap: ImapSession, account: Account, folder: Folder) -> _Observed:
-    """Open a folder, look at both sides, and plan."""
-    status = imap.examine(folder.path)
-    state = folders.folder_state(db, folder, status.uidvalidity)
-    start = account.history_start
-    alive = imap.uids()
-    since = alive if start is None else imap.uids_since(start)
-    unknown = to_identify(state, status.uidvalidity, alive, since)
-    arrivals = tuple(imap.identify(unknown))
-    seen = FolderSnapshot(
-        uidvalidity=status.uidvalidity,
-        highestmodseq=status.highestmodseq,
-        alive=alive,
-        arrivals=arrivals,
-        flags=_changed_flags(imap, state, status.uidvalidity, status.highestmodseq),
-    )
-    have = emails.known_identities(db, account, {a.identity for a in arrivals if a.identity is not None})
-    return _Observed(
-        folder=folder, state=state, seen=seen, since=since, plan=plan(state, seen, have, start=start)
-    )
-
-
-def _changed_flags(
-    imap: ImapSession, state: FolderState, uidvalidity: int, highestmodseq: int | None
-) -> dict[int, frozenset[str]]:
-    if not state.placed:
-        return {}
-    if highestmodseq is not None and state.highestmodseq is not None and state.uidvalidity == uidvalidity:
-        if highestmodseq == state.highestmodseq:
-            return {}
-        return imap.flags_since(state.highestmodseq)
-    return imap.flags(sorted(state.placed, reverse=True)[:_FLAGS_WITHOUT_CONDSTORE])
-
-
-def _planned(account: Account, observed: _Observed) -> FolderPlanned:
-    downloads = observed.plan.downloads
-    return FolderPlanned(
-        account=account.address,
-        folder=observed.folder.name,
-        downloads=len(downloads),
-        bytes=sum(arrival.size for arrival in downloads),
-        attached=sum(len(step.arrivals) for step in observed.plan.arriving if isinstance(step, Attach)),
-        vanished=sum(len(step.uids) for step in observed.plan.departing if isinstance(step, Vanish)),
-    )
+    with ExitStack() as sessions:
+        imap = sessions.enter_context(open_imap())
+        run = _Run(
+            db=db,
+            imap=imap,
+            reopen=lambda: sessions.enter_context(open_imap()),
+            account=account,
+            clock=clock,
+            size_limit=size_limit,
+            accept_deletions=accept_deletions,
+            own=own_addresses(db, account),
+        )
+        yield from run.all_folders()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -211,6 +159,7 @@ class _Run:
 
     db: Database
     imap: ImapSession
+    reopen: Callable[[], ImapSession]
     account: Account
     clock: Callable[[], datetime]
     size_limit: int
@@ -219,9 +168,43 @@ class _Run:
     new: int = 0
     linked: set[int] = field(default_factory=set)
     failures: int = 0
+    cuts: int = 0
     trouble: str | None = None
 
-    def failed(self, folder: Folder, error: MailError) -> FolderFailed:
+    def all_folders(self) -> Iterator[SyncEvent]:
+        """Sync the chosen folders of the account and record how it went."""
+        offered = offered_folders(self.imap)
+        remember_folders(self.db, self.account, offered)
+        there = {one.folder.path for one in offered}
+        stored = folders.folders(self.db, self.account)
+        chosen = [folder for folder in stored if folder.selected and folder.path in there]
+        yield AccountStarted(account=self.account.address, folders=tuple(folder.name for folder in chosen))
+        arrived: list[_Arrived] = []
+        for folder in chosen:
+            try:
+                arrived.append((yield from self._arrive(folder)))
+            except (ConnectError, Throttled):
+                raise
+            except MailError as error:
+                yield self._failed(folder, error)
+        # Only now, when every email that moved has its new place, are the old places taken away.
+        for one in arrived:
+            yield from self._depart(one)
+        for folder in stored:
+            if folder.path not in there:
+                yield from self._retire(folder)
+        if not chosen:
+            self.trouble = self.trouble or "no folder is chosen for the sync"
+        accounts.record_sync(self.db, self.account, at=self.clock(), error=self.trouble)
+        yield AccountFinished(
+            account=self.account.address,
+            new=self.new,
+            linked=len(self.linked),
+            failed=self.failures,
+            whole=self.trouble is None,
+        )
+
+    def _failed(self, folder: Folder, error: MailError) -> FolderFailed:
         """Record that a folder could not be finished."""
         self.trouble = f"{folder.name}: {error}"
         folders.record_folder_error(self.db, folder, str(error))
@@ -229,55 +212,123 @@ class _Run:
             account=self.account.address, folder=folder.name, error=str(error), hint=error.hint
         )
 
-    def arrive(self, folder: Folder) -> Generator[SyncEvent, None, _Observed]:
-        """Bring in what is new in a folder and return what was observed."""
+    def _arrive(self, folder: Folder) -> Generator[SyncEvent, None, _Arrived]:
+        """Bring in what is new in a folder, and return what is left to do."""
         observed = observe(self.db, self.imap, self.account, folder)
-        yield _planned(self.account, observed)
+        yield planned(self.account, observed)
         uidvalidity = observed.seen.uidvalidity
         for step in observed.plan.arriving:
             match step:
                 case Attach(arrivals=arrivals):
-                    emails.attach(self.db, self.account, folder, uidvalidity, arrivals)
+                    yield from self._attach(folder, uidvalidity, arrivals)
                 case Download(arrivals=arrivals):
                     yield from self._download(folder, uidvalidity, arrivals)
                 case Reflag(flags=flags):
                     with self.db.transaction():
                         folders.reflag(self.db, folder, uidvalidity, flags)
-        return observed
+        start = self.account.history_start
+        unwanted = {arrival.uid for arrival in observed.seen.arrivals if not is_wanted(arrival, start)}
+        # Whatever the server counts to the window is missing unless it is stored or proved unwanted.
+        window = (observed.since & observed.seen.alive) - unwanted
+        return _Arrived(
+            folder=folder,
+            uidvalidity=uidvalidity,
+            departing=observed.plan.departing,
+            known=len(window & observed.state.placed.keys()),
+            coming=frozenset(window - observed.state.placed.keys()),
+            asked_for=tuple(arrival.uid for arrival in observed.plan.downloads),
+        )
+
+    def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
+        with self.db.transaction():
+            threads = emails.attach(self.db, self.account, folder, uidvalidity, arrivals)
+            # An email that came out of the junk folder links now.
+            linked = apply_rule(self.db, self.account, threads, now=self.clock())
+        yield from self._told(linked)
+
+    def _told(self, linked: Linked) -> Iterator[ChoiceNeeded]:
+        """Count what was linked and say where a person has to choose."""
+        self.linked |= set(linked.threads)
+        for thread_id, deals in linked.choices:
+            yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
 
     def _download(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
         by_uid = {arrival.uid: arrival for arrival in arrivals}
         batch: list[emails.NewEmail] = []
-        for answer in self.imap.download(arrivals, size_limit=self.size_limit):
-            if isinstance(answer, FetchFailed):
-                self.failures += 1
-                self.trouble = f"{folder.name}: {answer.error}"
-                folders.record_failure(
-                    self.db, folder, uidvalidity, answer.uid, answer.error, at=self.clock()
-                )
-                yield EmailFailed(
-                    account=self.account.address, folder=folder.name, uid=answer.uid, error=answer.error
-                )
-                continue
-            parsed = mime.parse(answer.raw)
-            batch.append(
-                emails.NewEmail(
-                    arrival=by_uid[answer.uid],
-                    raw=answer.raw,
-                    digest=digest(answer.raw),
-                    truncated=answer.truncated,
-                    parsed=parsed,
-                    direction=direction(parsed, self.own),
-                )
-            )
-        if not batch:
+        for answer in self._answers(folder, uidvalidity, arrivals):
+            match answer:
+                case FetchFailed(uid=uid, error=error):
+                    yield self._not_fetched(folder, uidvalidity, uid, error)
+                case Fetched():
+                    parsed = mime.parse(answer.raw)
+                    batch.append(
+                        emails.NewEmail(
+                            arrival=by_uid[answer.uid],
+                            raw=answer.raw,
+                            digest=digest(answer.raw),
+                            truncated=answer.truncated,
+                            parsed=parsed,
+                            direction=direction(parsed, self.own),
+                        )
+                    )
+        if batch:
+            yield from self._save(folder, uidvalidity, batch)
+
+    def _answers(
+        self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
+    ) -> Iterator[Fetched | FetchFailed]:
+        """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
+
+        An email on which it hangs up again is a failure of that email; a third one ends the sync.
+        """
+        waiting = {arrival.uid: arrival for arrival in arrivals}
+        try:
+            for answer in self.imap.download(arrivals, size_limit=self.size_limit):
+                del waiting[answer.uid]
+                yield answer
+        except ConnectError:
+            self._reconnect(folder, uidvalidity)
+        for arrival in waiting.values():
+            try:
+                yield from self.imap.download([arrival], size_limit=self.size_limit)
+            except ConnectError as error:
+                self._reconnect(folder, uidvalidity)
+                yield FetchFailed(uid=arrival.uid, error=str(error))
+
+    def _reconnect(self, folder: Folder, uidvalidity: int) -> None:
+        self.cuts += 1
+        if self.cuts > _CUTS:
+            raise ConnectError("The mail server hung up again and again.")
+        self.imap = self.reopen()
+        if self.imap.examine(folder.path).uidvalidity != uidvalidity:
+            raise ConnectError("The mail server renumbered the folder while it was synced.")
+
+    def _not_fetched(self, folder: Folder, uidvalidity: int, uid: int, error: str) -> EmailFailed:
+        """Record an email that could not be brought in."""
+        self.failures += 1
+        self.trouble = f"{folder.name}: {error}"
+        folders.record_failure(self.db, folder, uidvalidity, uid, error, at=self.clock())
+        return EmailFailed(account=self.account.address, folder=folder.name, uid=uid, error=error)
+
+    def _save(
+        self, folder: Folder, uidvalidity: int, batch: Sequence[emails.NewEmail]
+    ) -> Iterator[SyncEvent]:
+        """Store a batch with its links; what the store refuses is tried one by one: one must not stop all."""
+        try:
+            # Links belong to the same transaction: a killed sync leaves no thread without its links.
+            with self.db.transaction():
+                saved = emails.save_batch(self.db, self.account, folder, uidvalidity, batch)
+                linked = apply_rule(self.db, self.account, saved.threads, now=self.clock())
+        except (StoreBusy, StoreUnavailable):
+            raise
+        except StoreError as error:
+            if len(batch) == 1:
+                yield self._not_fetched(folder, uidvalidity, batch[0].arrival.uid, str(error))
+                return
+            for item in batch:
+                yield from self._save(folder, uidvalidity, [item])
             return
-        # Links belong to the same transaction: a killed sync leaves no thread without its links.
-        with self.db.transaction():
-            saved = emails.save_batch(self.db, self.account, folder, uidvalidity, batch)
-            linked = apply_rule(self.db, self.account, saved.threads, now=self.clock())
         self.new += saved.new
-        self.linked |= set(linked.threads)
         logger.info("account %d folder %d: %d emails saved", self.account.id, folder.id, saved.new)
         yield BatchSaved(
             account=self.account.address,
@@ -285,95 +336,82 @@ class _Run:
             count=len(batch),
             bytes=sum(len(item.raw) for item in batch),
         )
-        for thread_id, deals in linked.choices:
-            yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
+        yield from self._told(linked)
 
-    def depart(self, observed: _Observed) -> Iterator[SyncEvent]:
+    def _depart(self, arrived: _Arrived) -> Iterator[SyncEvent]:
         """Take away what is no longer on the server, remember how far we looked, and compare the counts."""
-        folder = observed.folder
-        held = self._held(folder, *self._losses(observed))
-        if held is not None:
-            yield held
-            return
-        with self.db.transaction():
-            for step in observed.plan.departing:
-                self._take(folder, observed.seen.uidvalidity, step)
-            finished = self._compare(observed)
-        yield finished
+        folder, uidvalidity = arrived.folder, arrived.uidvalidity
+        try:
+            with self.db.transaction():
+                gone = [uid for step in arrived.departing if isinstance(step, Vanish) for uid in step.uids]
+                if gone or any(isinstance(step, Forget) for step in arrived.departing):
+                    self._take_away(folder, uidvalidity, gone)
+                for step in arrived.departing:
+                    if isinstance(step, Settle):
+                        folders.settle(
+                            self.db,
+                            folder,
+                            uidvalidity=uidvalidity,
+                            highestmodseq=step.highestmodseq,
+                            highest_uid=step.highest_uid,
+                        )
+                folders.forget_failures(self.db, folder, uidvalidity, arrived.asked_for)
+                finished = self._compare(arrived)
+        except _TooManyGone as found:
+            yield self._held(folder, found)
+        else:
+            yield finished
 
-    def retire(self, folder: Folder) -> Iterator[SyncEvent]:
-        """Forget a folder that is no longer on the server; a renamed one has come under its new name."""
-        held = self._held(folder, *folders.lost_by_renumbering(self.db, folder, folders.NO_UIDVALIDITY))
-        if held is not None:
-            yield held
-            return
-        with self.db.transaction():
-            folders.remove_folder(self.db, folder, at=self.clock())
+    def _retire(self, folder: Folder) -> Iterator[SyncEvent]:
+        """Let a folder go that is no longer on the server; a renamed one has come under its new name."""
+        if folder.selected and not self.account.all_folders:
+            self.trouble = f"{folder.name}: the folder is not on the server any more"
+            folders.record_folder_error(self.db, folder, self.trouble)
+        try:
+            with self.db.transaction():
+                self._take_away(folder, None, ())
+                if self.account.all_folders:
+                    folders.remove_folder(self.db, folder)
+        except _TooManyGone as found:
+            yield self._held(folder, found)
 
-    def _losses(self, observed: _Observed) -> tuple[int, int]:
-        """Count the emails that would be without any place, and those that have one in this folder."""
-        lost, placed = 0, 0
-        for step in observed.plan.departing:
-            match step:
-                case Vanish(uids=uids):
-                    lost += folders.lost_by_vanishing(
-                        self.db, observed.folder, observed.seen.uidvalidity, uids
-                    )
-                    placed += len(observed.state.placed)
-                case Forget(uidvalidity=uidvalidity):
-                    renumbered = folders.lost_by_renumbering(self.db, observed.folder, uidvalidity)
-                    lost, placed = lost + renumbered[0], placed + renumbered[1]
-                case Settle():
-                    pass
-        return lost, placed
+    def _take_away(self, folder: Folder, uidvalidity: int | None, gone: Collection[int]) -> None:
+        vanished, placed = folders.take_away(self.db, folder, uidvalidity, gone, at=self.clock())
+        if not self.accept_deletions and vanished >= _MASS_DELETION and vanished * 2 > placed:
+            raise _TooManyGone(vanished, placed)
 
-    def _held(self, folder: Folder, lost: int, placed: int) -> DeletionsHeld | None:
-        """Return the question to ask when more than half of a folder would vanish for good."""
-        if self.accept_deletions or lost < _MASS_DELETION or lost * 2 <= placed:
-            return None
-        self.trouble = f"{folder.name}: {lost} of {placed} emails are gone from the server"
+    def _held(self, folder: Folder, found: _TooManyGone) -> DeletionsHeld:
+        """Record that a person has to agree before so much is taken away."""
+        self.trouble = (
+            f"{folder.name}: {found.vanished} of {found.placed} emails are gone from the server; "
+            "if that is right: mailcrm sync --accept-deletions"
+        )
         folders.record_folder_error(self.db, folder, self.trouble)
-        return DeletionsHeld(account=self.account.address, folder=folder.name, vanished=lost, placed=placed)
+        return DeletionsHeld(
+            account=self.account.address, folder=folder.name, vanished=found.vanished, placed=found.placed
+        )
 
-    def _take(self, folder: Folder, uidvalidity: int, step: Departing) -> None:
-        match step:
-            case Vanish(uids=uids):
-                folders.vanish(self.db, folder, uidvalidity, uids, at=self.clock())
-            case Forget(uidvalidity=present):
-                folders.forget(self.db, folder, present, at=self.clock())
-            case Settle():
-                folders.settle(
-                    self.db,
-                    folder,
-                    uidvalidity=step.uidvalidity,
-                    highestmodseq=step.highestmodseq,
-                    highest_uid=step.highest_uid,
-                )
-
-    def _compare(self, observed: _Observed) -> FolderFinished:
+    def _compare(self, arrived: _Arrived) -> FolderFinished:
         """Count the emails of the window on the server, and those of them that are stored."""
-        start = self.account.history_start
-        placed = folders.folder_state(self.db, observed.folder, observed.seen.uidvalidity).placed.keys()
-        outside = {arrival.uid for arrival in observed.seen.arrivals if not in_window(arrival, start)}
-        # Whatever the server counts to the window is missing unless it is stored or proved too old.
-        window = (observed.since & observed.seen.alive) - (outside - placed)
-        stored = len(window & placed)
-        missing = len(window) - stored
-        error = f"{missing} emails could not be fetched" if missing else None
+        stored = arrived.known + folders.placed_among(
+            self.db, arrived.folder, arrived.uidvalidity, arrived.coming
+        )
+        on_server = arrived.known + len(arrived.coming)
+        error = f"{on_server - stored} emails could not be fetched" if stored < on_server else None
         folders.record_folder_sync(
             self.db,
-            observed.folder,
-            server_count=len(window),
+            arrived.folder,
+            server_count=on_server,
             stored_count=stored,
             at=self.clock(),
             error=error,
         )
         if error is not None:
-            self.trouble = self.trouble or f"{observed.folder.name}: {error}"
+            self.trouble = self.trouble or f"{arrived.folder.name}: {error}"
         return FolderFinished(
             account=self.account.address,
-            folder=observed.folder.name,
-            server_count=len(window),
+            folder=arrived.folder.name,
+            server_count=on_server,
             stored_count=stored,
         )
 

@@ -19,7 +19,7 @@ HEADER_BYTES = 256 * 1024
 HEADER_FIELDS = 1_000
 
 #: RFC 5322, 2.1.1: a line has at most 998 characters, and an id cannot be folded inside.
-ID_CHARACTERS = 998
+ID_OCTETS = 998
 IDS = 1_000
 
 # RFC 5322, 2.2: a name of printable ASCII, a colon, a value that goes on in lines with leading blanks.
@@ -425,7 +425,7 @@ def message_ids(value: str) -> tuple[str, ...]:
         if not all("@" in word for word in found):
             return ()
     ids = [word.replace("\t", "").replace(" ", "") for word in found]
-    kept = [word for word in ids if word and len(word) <= ID_CHARACTERS and not _REFUSED.search(word)]
+    kept = [word for word in ids if word and len(word.encode()) <= ID_OCTETS and not _REFUSED.search(word)]
     return tuple(dict.fromkeys(kept[-IDS:]))
 
 

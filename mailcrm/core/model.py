@@ -233,12 +233,13 @@ class EmailRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmailFull:
-    """One email with everything that `thread show` prints."""
+    """One email with everything that `thread show` prints; `repairs` as in `ParsedEmail`."""
 
     row: EmailRow
     participants: tuple[Participant, ...]
     attachments: tuple[Attachment, ...]
     text: str
+    repairs: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,9 @@ from typing import TypeAlias
 
 Flags: TypeAlias = frozenset[str]
 
+_RESEMBLANCE = "?"
+_DRAFT = "\\Draft"
+
 #: One step is one transaction: a killed sync repeats at most this much.
 BATCH_EMAILS = 100
 BATCH_BYTES = 8_000_000
@@ -39,10 +42,10 @@ class FolderState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrival:
-    """A UID that the store has not placed, identified; `size` in bytes as the server claims it."""
+    """A UID that the store has not placed, with its `identity`; `size` in bytes as the server claims it."""
 
     uid: int
-    identity: str | None
+    identity: str
     size: int
     received_at: datetime
     sent_at: datetime | None
@@ -51,13 +54,18 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderSnapshot:
-    """What the server says of a folder; `flags` holds whatever UIDs' flags were asked for."""
+    """What the server says of a folder.
+
+    `flags` holds whatever UIDs' flags were asked for, `unidentified` the UIDs of which the server
+    told nothing when we asked.
+    """
 
     uidvalidity: int
     highestmodseq: int | None
     alive: AbstractSet[int]
     arrivals: tuple[Arrival, ...]
     flags: Mapping[int, Flags]
+    unidentified: AbstractSet[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,17 +133,16 @@ class Plan:
         return tuple(a for step in self.arriving if isinstance(step, Download) for a in step.arrivals)
 
 
-def identity(message_id: str | None, size: int, received_at: datetime) -> str | None:
-    """Return what tells one email of an account from every other before its body is known.
+def identity(message_id: str | None, size: int, received_at: datetime) -> str:
+    """Return what tells one email of an account from the others before its body is known.
 
     Message-ID, size and INTERNALDATE together survive a move, a copy and a renumbering
-    (RFC 9051, 6.4.7: COPY keeps the internal date). Without a Message-ID nothing in the header
-    is unique enough, so there is no identity and the body decides.
+    (RFC 9051, 6.4.7: COPY keeps the internal date). Without a Message-ID the rest is a mere
+    resemblance: it begins with `?`, and only the body decides.
     """
-    if not message_id:
-        return None
-    text = f"{message_id}\0{size}\0{int(received_at.timestamp())}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+    text = f"{message_id or ''}\0{size}\0{int(received_at.timestamp())}"
+    found = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+    return found if message_id else _RESEMBLANCE + found
 
 
 def digest(raw: bytes) -> str:
@@ -162,8 +169,14 @@ def to_identify(
     return sorted((wanted & alive) - state.placed.keys(), reverse=True)
 
 
-def in_window(arrival: Arrival, start: datetime | None) -> bool:
-    """Say whether an email was received or sent on or after `start`; None means all of history."""
+def is_wanted(arrival: Arrival, start: datetime | None) -> bool:
+    """Say whether an email belongs into the store: received or sent on or after `start`, and no draft.
+
+    A `start` of None means all of history. What somebody has not sent is nobody's conversation, and
+    a folder with every email (Gmail's All Mail) holds each state of it that was saved.
+    """
+    if _DRAFT in arrival.flags:
+        return False
     if start is None or arrival.received_at >= start:
         return True
     return arrival.sent_at is not None and arrival.sent_at >= start
@@ -180,24 +193,22 @@ def plan(
 ) -> Plan:
     """Return the steps that make the store agree with the server.
 
-    `have` are the identities that the store holds, from any folder of the account. An email
-    outside the window is attached when it is known and otherwise left alone.
+    `have` are the identities that the store holds, from any folder of the account. An email that
+    is not wanted is attached when it is known and otherwise left alone.
     """
     known, wanted, again = [], [], []
     coming: set[str] = set()
     for arrival in sorted(seen.arrivals, key=lambda a: a.uid, reverse=True):
         if arrival.uid in state.placed or arrival.uid not in seen.alive:
             continue
-        if arrival.identity is not None and arrival.identity in have:
+        sure = not arrival.identity.startswith(_RESEMBLANCE)
+        if sure and arrival.identity in have:
             known.append(arrival)
-        elif not in_window(arrival, start):
-            continue
-        elif arrival.identity is not None and arrival.identity in coming:
+        elif sure and arrival.identity in coming:
             again.append(arrival)
-        else:
+        elif is_wanted(arrival, start) or arrival.identity in have:
             wanted.append(arrival)
-            if arrival.identity is not None:
-                coming.add(arrival.identity)
+            coming.add(arrival.identity)
 
     changed = {
         uid: flags
@@ -216,12 +227,13 @@ def plan(
     departing: list[Departing] = []
     if gone:
         departing.append(Vanish(uids=gone))
-    if state.uidvalidity is not None and state.uidvalidity != seen.uidvalidity:
+    if state.uidvalidity != seen.uidvalidity:
         departing.append(Forget(uidvalidity=seen.uidvalidity))
     settled = Settle(
         uidvalidity=seen.uidvalidity,
         highestmodseq=seen.highestmodseq,
-        highest_uid=max(seen.alive, default=0),
+        # What was not identified now is looked at again.
+        highest_uid=min(seen.unidentified) - 1 if seen.unidentified else max(seen.alive, default=0),
     )
     if (settled.uidvalidity, settled.highestmodseq, settled.highest_uid) != (
         state.uidvalidity,

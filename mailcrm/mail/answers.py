@@ -31,6 +31,7 @@ SIZE = b"RFC822.SIZE"
 FLAGS = b"FLAGS"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime(2100, 12, 31, tzinfo=UTC)
 
 #: What imapclient's parser trips over when an answer is hostile, its own error included.
 _UNREADABLE = (imaplib.IMAP4.error, ValueError, TypeError, AttributeError, LookupError, RecursionError)
@@ -122,8 +123,9 @@ def arrival(uid: int, fields: Mapping[bytes, Any]) -> Arrival:
     header = item(fields, HEADER)
     message_id, sent_at = identify(header if isinstance(header, bytes) else b"")
     try:
-        received_at = utc(fields[b"INTERNALDATE"])
-    except (KeyError, AttributeError, OverflowError):  # missing, not a date, or in the year 1 or 9999
+        # Some gateways say the year 1 or 9999 where they know none.
+        received_at = min(max(utc(fields[b"INTERNALDATE"]), _EPOCH), _LAST)
+    except (KeyError, AttributeError, OverflowError):  # missing, not a date, or at the end of the calendar
         received_at = sent_at or _EPOCH
     said = fields.get(SIZE)
     size = min(said, LAST_NUMBER64) if isinstance(said, int) else 0

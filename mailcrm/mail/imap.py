@@ -146,6 +146,9 @@ class ImapSession:
         if status != "OK":
             raise refusals.refused(answers.last(data))
         lines = folder_names.once(answers.listed(data))
+        # Every account has an INBOX (RFC 9051, 5.1); a list without it would pass for deleted folders.
+        if not any(line.name.upper() == "INBOX" for line in lines):
+            raise ProtocolError("The mail server's list of folders has no INBOX, so it is not whole.")
         return tuple(
             ListedFolder(
                 path=line.raw.decode("latin-1"), name=line.name, role=role, selectable=line.selectable
@@ -167,7 +170,10 @@ class ImapSession:
             raise ProtocolError(
                 "The mail server gives this folder no UIDVALIDITY, so its emails cannot be told apart."
             )
-        self._exists = self._said("EXISTS", answers.LAST_UID) or 0
+        exists = self._said("EXISTS", answers.LAST_UID)
+        if exists is None:
+            raise ProtocolError("The mail server does not say how many emails this folder holds.")
+        self._exists = exists
         # Zero is no mod-sequence (RFC 7162, 7): the server keeps none for this folder.
         modseq = self._said("HIGHESTMODSEQ", answers.LAST_NUMBER64) or None
         return FolderStatus(uidvalidity=uidvalidity, highestmodseq=modseq, exists=self._exists)

@@ -5,7 +5,11 @@ mean the rows that this viewer may see (`rules`). Making and changing the schema
 `migrate`, which only `mailcrm init` and `mailcrm store` use.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from mailcrm.core.errors import (
+    ConfigError,
     NeedsChoice,
     NotFound,
     NotPermitted,
@@ -17,6 +21,11 @@ from mailcrm.core.errors import (
 from mailcrm.core.model import Member, MemberRole
 from mailcrm.store.database import Database
 from mailcrm.store.location import is_postgres, sqlite_path
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from mailcrm.store.postgres import PostgresDatabase
 
 __all__ = ["Database", "open_database"]
 
@@ -35,32 +44,52 @@ def open_database(url: str, *, viewer: str | None) -> Database:
 
 def _open_sqlite(url: str, viewer: str | None) -> Database:
     from mailcrm.store import sqlite
-    from mailcrm.store.migrate import newest
 
     path = sqlite_path(url)
     if not path.exists():
         raise StoreMissing(f"There is no store at {path} yet.")
+    if not path.is_file():
+        raise ConfigError(f"{path} is not a file.", hint="--store, MAILCRM_STORE or config.toml names it.")
     if path.stat().st_mode & 0o077:
         raise UnsafeRole(
             f"Other users of this machine can read the store {path}.", hint=f"Run: chmod 600 {path}"
         )
     connection = sqlite.connect(path)
-    tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    try:
+        return _as_member(connection, path, viewer)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _as_member(connection: "Connection", path: Path, viewer: str | None) -> Database:
+    from mailcrm.store import sqlite
+
+    tables = {row["name"] for row in sqlite.rows(connection, "SELECT name FROM sqlite_schema")}
     if "migration" not in tables:
         raise SchemaOutdated(f"The store {path} has no schema yet.")
-    applied = {row["name"] for row in connection.execute("SELECT name FROM main.migration")}
-    if applied != newest():
-        raise SchemaOutdated
+    _refuse_other_schema({row["name"] for row in sqlite.rows(connection, "SELECT name FROM main.migration")})
     member = _choose(
         [
             Member(**{**row, "role": MemberRole(row["role"]), "active": bool(row["active"])})
-            for row in connection.execute(
-                "SELECT id, name, address, role, active, login FROM main.member ORDER BY id"
+            for row in sqlite.rows(
+                connection, "SELECT id, name, address, role, active, login FROM main.member ORDER BY id"
             )
         ],
         viewer,
     )
     return sqlite.SqliteDatabase(connection, path, member)
+
+
+def _refuse_other_schema(applied: set[str]) -> None:
+    from mailcrm.store.migrate import newest
+
+    if applied - newest():
+        raise SchemaOutdated(
+            "The store was made by a newer version of mailcrm.", hint="Update mailcrm on this machine."
+        )
+    if applied != newest():
+        raise SchemaOutdated
 
 
 def _choose(members: list[Member], viewer: str | None) -> Member:
@@ -96,11 +125,17 @@ def _open_postgres(url: str, viewer: str | None) -> Database:
         raise UsageError(
             "A PostgreSQL store needs the extra package psycopg.", hint="Run: pip install 'mailcrm[postgres]'"
         ) from error
-    from mailcrm.store.migrate import newest
 
-    database = postgres.PostgresDatabase(postgres.connect(url))
-    if {row["name"] for row in database.read("migrations")} != newest():
-        raise SchemaOutdated(hint="The owner of the database runs: mailcrm store migrate")
+    connection = postgres.connect(url)
+    try:
+        return _as_login(postgres.PostgresDatabase(connection), viewer)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _as_login(database: "PostgresDatabase", viewer: str | None) -> Database:
+    _refuse_other_schema({row["name"] for row in database.read("migrations")})
     if viewer is not None and viewer.strip().lower() not in (
         str(database.viewer.id),
         database.viewer.address.lower(),

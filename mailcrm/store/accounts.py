@@ -128,6 +128,15 @@ def _reconnect(
         )
     db.write("set_default_visibility", id=earlier["id"], visibility=default_visibility)
     db.write("reconnect_account", account_id=earlier["id"], **connection)
+    if any(earlier[name] != connection[name] for name in ("imap_host", "imap_port", "username")):
+        # UIDs belong to a server (RFC 9051, 2.3.1.1): the new one may give the same to other emails.
+        db.write("forget_account_places", account_id=earlier["id"])
+        db.write("forget_account_uids", account_id=earlier["id"])
+
+
+def add_alias(db: Database, known: Account, address: str) -> None:
+    """Add an own address: mail from it goes out, and it is never a contact."""
+    db.write("add_account_alias", account_id=known.id, address=address)
 
 
 def set_default_visibility(db: Database, known: Account, visibility: Visibility) -> None:

@@ -52,8 +52,16 @@ UPDATE main.account_connection SET last_error = :error WHERE account_id = :accou
 UPDATE main.account_connection SET connected = :connected WHERE account_id = :account_id
 
 -- disconnected_account --
-SELECT a.id, a.owner_id, a.team_id FROM account_connection c JOIN account a ON a.id = c.account_id
+SELECT a.id, a.owner_id, a.team_id, c.imap_host, c.imap_port, c.username
+FROM account_connection c JOIN account a ON a.id = c.account_id
 WHERE a.address = :address AND NOT c.connected
+
+-- forget_account_places --
+DELETE FROM main.placement WHERE folder_id IN (SELECT f.id FROM folder f WHERE f.account_id = :account_id)
+
+-- forget_account_uids --
+UPDATE main.folder SET uidvalidity = NULL, highestmodseq = NULL, highest_uid = 0
+WHERE account_id = :account_id
 
 -- reconnect_account --
 UPDATE main.account_connection

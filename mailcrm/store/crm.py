@@ -115,6 +115,7 @@ def add_link(
     """Link a thread by hand: a deal takes the place of the one before, and a refusal is taken back."""
     target: dict[str, Any] = {"thread_id": thread_id, "contact_id": contact_id, "deal_id": deal_id}
     with db.transaction():
+        db.read("lock_threads", ids=[thread_id])
         db.write("remove_refusal", **target)
         if deal_id is not None:
             db.write("remove_deal_links", thread_id=thread_id)
@@ -179,7 +180,7 @@ def thread_facts(db: Database, thread_ids: Sequence[int]) -> dict[int, ThreadFac
 
 def add_automatic_links(db: Database, decisions: Mapping[int, LinkDecision], *, at: datetime) -> None:
     """Store the links that the automatic rule decided on, by thread."""
-    made = {"origin": LinkOrigin.AUTO, "linked_by": db.viewer.id, "linked_at": at}
+    made = {"linked_by": db.viewer.id, "linked_at": at}
     rows = [
         {"thread_id": thread_id, "contact_id": contact_id, "deal_id": None, **made}
         for thread_id, decision in decisions.items()
@@ -190,7 +191,7 @@ def add_automatic_links(db: Database, decisions: Mapping[int, LinkDecision], *, 
         for thread_id, decision in decisions.items()
         if decision.deal is not None
     ]
-    db.write_many("add_link", rows)
+    db.write_many("add_automatic_link", rows)
 
 
 def deal_titles(db: Database, ids: Collection[int]) -> tuple[str, ...]:
@@ -199,7 +200,7 @@ def deal_titles(db: Database, ids: Collection[int]) -> tuple[str, ...]:
 
 
 def _is_id(text: str) -> bool:
-    return text.isdigit() and len(text) < 19
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _only(found: list[_Record], noun: str, text: str) -> _Record:

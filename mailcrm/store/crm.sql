@@ -50,6 +50,12 @@ SELECT l.thread_id, l.contact_id, l.deal_id, COALESCE(c.name, d.title) AS title,
 FROM link l LEFT JOIN contact c ON c.id = l.contact_id LEFT JOIN deal d ON d.id = l.deal_id
 WHERE l.thread_id IN {each:ids} ORDER BY l.thread_id, l.linked_at, title
 
+-- add_automatic_link --
+-- A person may have made the same link in the meantime.
+INSERT INTO main.link (thread_id, contact_id, deal_id, origin, linked_by, linked_at)
+VALUES (:thread_id, :contact_id, :deal_id, 'auto', :linked_by, :linked_at)
+ON CONFLICT DO NOTHING
+
 -- add_link --
 INSERT INTO main.link (thread_id, contact_id, deal_id, origin, linked_by, linked_at)
 VALUES (:thread_id, :contact_id, :deal_id, :origin, :linked_by, :linked_at)
@@ -98,13 +104,14 @@ WHERE e.thread_id IN {each:ids}
   AND NOT EXISTS (SELECT 1 FROM account a WHERE a.address IN (p.address, p.untagged))
   AND NOT EXISTS (SELECT 1 FROM account_alias x
                   WHERE x.account_id = e.account_id AND x.address IN (p.address, p.untagged))
+  AND NOT e.gone_from_junk
   AND (NOT EXISTS (SELECT 1 FROM placement pl WHERE pl.email_id = e.id)
        OR EXISTS (SELECT 1 FROM placement pl JOIN folder f ON f.id = pl.folder_id
                   WHERE pl.email_id = e.id AND (f.role IS NULL OR f.role NOT IN ('junk', 'trash'))))
 GROUP BY e.thread_id, COALESCE(exact.contact_id, untagged.contact_id)
 
 -- open_deals_of_contacts --
-SELECT dc.contact_id, d.id, d.title FROM deal d JOIN deal_contact dc ON dc.deal_id = d.id
+SELECT dc.contact_id, d.id FROM deal d JOIN deal_contact dc ON dc.deal_id = d.id
 WHERE d.status = 'open' AND dc.contact_id IN {each:ids} ORDER BY d.id DESC
 
 -- threads_of_account --

@@ -69,17 +69,22 @@ def known_identities(db: Database, account: Account, identities: Iterable[str]) 
     return frozenset(row["identity"] for row in rows)
 
 
+def any_before(db: Database, account: Account, start: datetime) -> bool:
+    """Say whether the store holds an email of the account that was received before `start`."""
+    return bool(db.read("email_before", account_id=account.id, start=start))
+
+
 def attach(
     db: Database, account: Account, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
-) -> int:
-    """Place emails that are stored already and return how many were; the others wait for the next sync."""
-    wanted = sorted({arrival.identity for arrival in arrivals if arrival.identity is not None})
+) -> frozenset[int]:
+    """Place emails that are stored already and return their threads; the others wait for the next sync."""
+    wanted = sorted({arrival.identity for arrival in arrivals})
     rows = db.read("emails_by_identity", account_id=account.id, texts=wanted)
-    ids = {row["identity"]: row["id"] for row in rows}
+    ids = {row["identity"]: row["email_id"] for row in rows}
     found = [(a.uid, ids[a.identity], a.flags) for a in arrivals if a.identity in ids]
     with db.transaction():
         place(db, folder, uidvalidity, found)
-    return len(found)
+    return frozenset(row["thread_id"] for row in rows)
 
 
 def save_batch(
@@ -94,12 +99,25 @@ def save_batch(
         stored: dict[str, int] = {row["digest"]: row["id"] for row in rows}
         threads = ThreadIndex(db, account, {name for item in batch for name in _thread_ids(item)})
         added: list[tuple[int, NewEmail]] = []
-        for item in batch:
+        # Oldest first: a reply then finds the thread of what it answers, with what a person decided
+        # of it, and makes none of its own that would have to be merged.
+        for item in sorted(batch, key=lambda item: item.arrival.received_at):
             if item.digest not in stored:
                 email_id = _add_email(db, account, item, threads)
                 stored[item.digest] = email_id
                 added.append((email_id, item))
         _add_parts(db, added)
+        db.write_many(
+            "add_email_identity",
+            [
+                {
+                    "account_id": account.id,
+                    "identity": item.arrival.identity,
+                    "email_id": stored[item.digest],
+                }
+                for item in batch
+            ],
+        )
         place(
             db,
             folder,
@@ -125,8 +143,6 @@ def _add_email(db: Database, account: Account, item: NewEmail, threads: ThreadIn
         account_id=account.id,
         thread_id=thread_id,
         message_id=parsed.message_id,
-        in_reply_to=parsed.in_reply_to[0] if parsed.in_reply_to else None,
-        identity=item.arrival.identity,
         digest=item.digest,
         subject=parsed.subject,
         preview=parsed.preview,
@@ -141,6 +157,7 @@ def _add_email(db: Database, account: Account, item: NewEmail, threads: ThreadIn
         from_ambiguous=parsed.from_ambiguous,
         automatic=parsed.automatic,
         repairs=" ".join(parsed.repairs),
+        gone_from_junk=False,
     )
 
 
@@ -235,6 +252,7 @@ def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
             participants=tuple(people[row["id"]]),
             attachments=tuple(parts[row["id"]]),
             text=texts.get(row["id"], ""),
+            repairs=tuple(row["repairs"].split()),
         )
         for row in rows
     ]

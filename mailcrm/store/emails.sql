@@ -1,23 +1,31 @@
 -- known_identities --
-SELECT DISTINCT identity FROM email WHERE account_id = :account_id AND identity IN {each:texts}
+SELECT identity FROM email_identity WHERE account_id = :account_id AND identity IN {each:texts}
+
+-- email_before --
+SELECT id FROM email WHERE account_id = :account_id AND received_at < :start LIMIT 1
 
 -- emails_by_identity --
-SELECT identity, min(id) AS id FROM email
-WHERE account_id = :account_id AND identity IN {each:texts} GROUP BY identity
+SELECT i.identity, i.email_id, e.thread_id
+FROM email_identity i JOIN email e ON e.id = i.email_id
+WHERE i.account_id = :account_id AND i.identity IN {each:texts}
 
 -- emails_by_digest --
 SELECT digest, id FROM email WHERE account_id = :account_id AND digest IN {each:texts}
 
 -- add_email --
 INSERT INTO main.email (
-    account_id, thread_id, message_id, in_reply_to, identity, digest, subject, preview,
+    account_id, thread_id, message_id, digest, subject, preview,
     from_address, from_name, sent_at, received_at, size, direction, has_attachment, truncated,
-    from_ambiguous, automatic, repairs
+    from_ambiguous, automatic, repairs, gone_from_junk
 ) VALUES (
-    :account_id, :thread_id, :message_id, :in_reply_to, :identity, :digest, :subject, :preview,
+    :account_id, :thread_id, :message_id, :digest, :subject, :preview,
     :from_address, :from_name, :sent_at, :received_at, :size, :direction, :has_attachment, :truncated,
-    :from_ambiguous, :automatic, :repairs
+    :from_ambiguous, :automatic, :repairs, :gone_from_junk
 ) RETURNING id
+
+-- add_email_identity --
+INSERT INTO main.email_identity (account_id, identity, email_id) VALUES (:account_id, :identity, :email_id)
+ON CONFLICT (account_id, identity) DO NOTHING
 
 -- add_email_body --
 INSERT INTO main.email_body (email_id, text) VALUES (:email_id, :text)
@@ -37,12 +45,12 @@ INSERT INTO main.attachment (email_id, position, part_id, name, type, size, inli
 VALUES (:email_id, :position, :part_id, :name, :type, :size, :inline)
 
 -- mark_present --
-UPDATE main.email SET gone_at = NULL WHERE gone_at IS NOT NULL AND id IN {each:ids}
+UPDATE main.email SET gone_at = NULL, gone_from_junk = FALSE WHERE gone_at IS NOT NULL AND id IN {each:ids}
 
 -- thread_emails --
 SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
        e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
-       e.gone_at
+       e.gone_at, e.repairs
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.thread_id = :thread_id ORDER BY e.received_at, e.id
 

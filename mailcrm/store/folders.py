@@ -9,8 +9,8 @@ from mailcrm.core.plan import Flags, FolderState
 from mailcrm.store.database import Database
 from mailcrm.store.rows import instant, sure_instant
 
-#: No folder has this UIDVALIDITY (RFC 9051, 2.3.1.1: it is a non-zero number).
-NO_UIDVALIDITY = 0
+#: What lies there is nobody's conversation.
+_JUNK = frozenset({FolderRole.JUNK, FolderRole.TRASH})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +47,33 @@ def folders(db: Database, account: Account) -> list[Folder]:
 
 
 def save_folder(
-    db: Database, account: Account, *, path: str, name: str, role: FolderRole | None, selected: bool
+    db: Database,
+    account: Account,
+    *,
+    path: str,
+    name: str,
+    role: FolderRole | None,
+    usual: bool,
+    selected: bool,
 ) -> None:
-    """Remember a folder; for a known one its name and role follow the server and the choice stays."""
-    db.write("save_folder", account_id=account.id, path=path, name=name, role=role, selected=selected)
+    """Remember a folder; for a known one all but the choice follows the server.
+
+    `usual`: a sync takes it when nobody chose.
+    """
+    db.write(
+        "save_folder",
+        account_id=account.id,
+        path=path,
+        name=name,
+        role=role,
+        usual=usual,
+        selected=selected,
+    )
+
+
+def select_usual_folders(db: Database, account: Account) -> None:
+    """Choose the folders that a sync takes when nobody chose, and no others."""
+    db.write("select_usual_folders", account_id=account.id)
 
 
 def select_folder(db: Database, folder: Folder, *, selected: bool) -> None:
@@ -102,40 +125,32 @@ def reflag(db: Database, folder: Folder, uidvalidity: int, flags: Mapping[int, F
     )
 
 
-def lost_by_vanishing(db: Database, folder: Folder, uidvalidity: int, uids: Collection[int]) -> int:
-    """Count the emails that would have no place anywhere without these UIDs."""
-    rows = db.read(
-        "emails_without_other_place", folder_id=folder.id, uidvalidity=uidvalidity, uids=sorted(uids)
-    )
-    return int(rows[0]["count"])
+def take_away(
+    db: Database, folder: Folder, uidvalidity: int | None, uids: Collection[int], *, at: datetime
+) -> tuple[int, int]:
+    """Take the places of these UIDs away, and all places under any other UIDVALIDITY (None: all places).
+
+    An email left without any place is marked gone, and stays. Returns how many were, and how many
+    emails had a place in the folder before.
+    """
+    departing = {"folder_id": folder.id, "uidvalidity": uidvalidity, "uids": sorted(uids)}
+    before = int(db.read("placement_count", folder_id=folder.id)[0]["count"])
+    ids = [row["email_id"] for row in db.read("departing", **departing)]
+    if not ids:
+        return 0, before
+    db.write("take_away", **departing)
+    return db.write("mark_gone", ids=ids, at=at, from_junk=folder.role in _JUNK), before
 
 
-def vanish(db: Database, folder: Folder, uidvalidity: int, uids: Collection[int], *, at: datetime) -> None:
-    """Take the places of expunged UIDs away; an email left without any is marked gone, and stays."""
-    gone = {"folder_id": folder.id, "uidvalidity": uidvalidity, "uids": sorted(uids)}
-    db.write("mark_gone_by_uid", at=at, **gone)
-    db.write("vanish", **gone)
-    db.write("clear_failure", **gone)
-
-
-def lost_by_renumbering(db: Database, folder: Folder, uidvalidity: int) -> tuple[int, int]:
-    """Count the emails without a place once old UIDVALIDITYs are forgotten, and all placed under them."""
-    values = {"folder_id": folder.id, "uidvalidity": uidvalidity}
-    lost = db.read("emails_lost_by_renumbering", **values)[0]["count"]
-    return int(lost), int(db.read("emails_placed_before_renumbering", **values)[0]["count"])
-
-
-def forget(db: Database, folder: Folder, uidvalidity: int, *, at: datetime) -> None:
-    """Take away all places under any other UIDVALIDITY than this one."""
-    db.write("mark_gone_by_renumbering", folder_id=folder.id, uidvalidity=uidvalidity, at=at)
-    db.write("forget", folder_id=folder.id, uidvalidity=uidvalidity)
-    db.write("forget_failures", folder_id=folder.id, uidvalidity=uidvalidity)
-
-
-def remove_folder(db: Database, folder: Folder, *, at: datetime) -> None:
-    """Take away a folder with all its places; emails left without any are marked gone, and stay."""
-    forget(db, folder, NO_UIDVALIDITY, at=at)
+def remove_folder(db: Database, folder: Folder) -> None:
+    """Forget a folder; its places must have been taken away before."""
     db.write("remove_folder", id=folder.id)
+
+
+def placed_among(db: Database, folder: Folder, uidvalidity: int, uids: Collection[int]) -> int:
+    """Count those of `uids` that have a place."""
+    rows = db.read("placed_among", folder_id=folder.id, uidvalidity=uidvalidity, uids=sorted(uids))
+    return len(rows)
 
 
 def settle(
@@ -175,6 +190,11 @@ def record_failure(
 ) -> None:
     """Remember an email that the server did not give."""
     db.write("record_failure", folder_id=folder.id, uidvalidity=uidvalidity, uid=uid, error=error, at=at)
+
+
+def forget_failures(db: Database, folder: Folder, uidvalidity: int, asked_for: Collection[int]) -> None:
+    """Forget failures of emails that a finished sync had no reason to ask for any more."""
+    db.write("forget_failures", folder_id=folder.id, uidvalidity=uidvalidity, uids=sorted(asked_for))
 
 
 def failures(db: Database, account: Account) -> list[FetchFailure]:

@@ -6,12 +6,16 @@ FROM folder WHERE account_id = :account_id
 ORDER BY CASE role WHEN 'inbox' THEN 0 WHEN 'sent' THEN 1 ELSE 2 END, name, id
 
 -- save_folder --
-INSERT INTO main.folder (account_id, path, name, role, selected, highest_uid)
-VALUES (:account_id, :path, :name, :role, :selected, 0)
-ON CONFLICT (account_id, path) DO UPDATE SET name = excluded.name, role = excluded.role
+INSERT INTO main.folder (account_id, path, name, role, usual, selected, highest_uid)
+VALUES (:account_id, :path, :name, :role, :usual, :selected, 0)
+ON CONFLICT (account_id, path)
+DO UPDATE SET name = excluded.name, role = excluded.role, usual = excluded.usual
 
 -- select_folder --
 UPDATE main.folder SET selected = :selected WHERE id = :id
+
+-- select_usual_folders --
+UPDATE main.folder SET selected = usual WHERE account_id = :account_id
 
 -- placed --
 SELECT uid, flags FROM placement WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity
@@ -25,56 +29,35 @@ ON CONFLICT (folder_id, uidvalidity, uid) DO UPDATE SET email_id = excluded.emai
 UPDATE main.placement SET flags = :flags
 WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid = :uid
 
--- emails_without_other_place --
--- The emails that these UIDs alone hold in place.
-SELECT count(DISTINCT p.email_id) AS count
-FROM placement p
-WHERE p.folder_id = :folder_id AND p.uidvalidity = :uidvalidity AND p.uid IN {each:uids}
-  AND NOT EXISTS (
-    SELECT 1 FROM placement o
-    WHERE o.email_id = p.email_id
-      AND NOT (o.folder_id = :folder_id AND o.uidvalidity = :uidvalidity AND o.uid IN {each:uids}))
+-- placement_count --
+SELECT count(DISTINCT email_id) AS count FROM placement WHERE folder_id = :folder_id
 
--- emails_placed_before_renumbering --
-SELECT count(DISTINCT p.email_id) AS count
-FROM placement p WHERE p.folder_id = :folder_id AND p.uidvalidity <> :uidvalidity
+-- departing --
+-- The emails whose place is under another UIDVALIDITY, or whose UID is gone; without a UIDVALIDITY, all.
+SELECT DISTINCT email_id FROM placement
+WHERE folder_id = :folder_id
+  AND (CAST(:uidvalidity AS BIGINT) IS NULL OR uidvalidity <> CAST(:uidvalidity AS BIGINT)
+       OR uid IN {each:uids})
 
--- emails_lost_by_renumbering --
-SELECT count(DISTINCT p.email_id) AS count
-FROM placement p
-WHERE p.folder_id = :folder_id AND p.uidvalidity <> :uidvalidity
-  AND NOT EXISTS (
-    SELECT 1 FROM placement o
-    WHERE o.email_id = p.email_id AND NOT (o.folder_id = :folder_id AND o.uidvalidity <> :uidvalidity))
-
--- mark_gone_by_uid --
-UPDATE main.email SET gone_at = :at
-WHERE gone_at IS NULL
-  AND id IN (SELECT p.email_id FROM placement p
-             WHERE p.folder_id = :folder_id AND p.uidvalidity = :uidvalidity AND p.uid IN {each:uids})
-  AND NOT EXISTS (
-    SELECT 1 FROM placement o
-    WHERE o.email_id = email.id
-      AND NOT (o.folder_id = :folder_id AND o.uidvalidity = :uidvalidity AND o.uid IN {each:uids}))
-
--- vanish --
+-- take_away --
 DELETE FROM main.placement
+WHERE folder_id = :folder_id
+  AND (CAST(:uidvalidity AS BIGINT) IS NULL OR uidvalidity <> CAST(:uidvalidity AS BIGINT)
+       OR uid IN {each:uids})
+
+-- mark_gone --
+UPDATE main.email SET gone_at = :at, gone_from_junk = :from_junk
+WHERE id IN {each:ids} AND gone_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM placement o WHERE o.email_id = email.id)
+
+-- placed_among --
+SELECT uid FROM placement
 WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid IN {each:uids}
 
--- mark_gone_by_renumbering --
-UPDATE main.email SET gone_at = :at
-WHERE gone_at IS NULL
-  AND id IN (SELECT p.email_id FROM placement p
-             WHERE p.folder_id = :folder_id AND p.uidvalidity <> :uidvalidity)
-  AND NOT EXISTS (
-    SELECT 1 FROM placement o
-    WHERE o.email_id = email.id AND NOT (o.folder_id = :folder_id AND o.uidvalidity <> :uidvalidity))
-
--- forget --
-DELETE FROM main.placement WHERE folder_id = :folder_id AND uidvalidity <> :uidvalidity
-
 -- forget_failures --
-DELETE FROM main.fetch_failure WHERE folder_id = :folder_id AND uidvalidity <> :uidvalidity
+-- What a finished sync did not ask for is fetched, gone, or outside the window.
+DELETE FROM main.fetch_failure
+WHERE folder_id = :folder_id AND NOT (uidvalidity = :uidvalidity AND uid IN {each:uids})
 
 -- remove_folder --
 DELETE FROM main.folder WHERE id = :id
@@ -104,4 +87,4 @@ WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid IN {each:uid
 -- failures --
 SELECT f.name AS folder, x.uid, x.error, x.attempts, x.failed_at
 FROM fetch_failure x JOIN folder f ON f.id = x.folder_id
-WHERE f.account_id = :account_id ORDER BY f.id, x.uid
+WHERE f.account_id = :account_id AND f.selected ORDER BY f.id, x.uid

@@ -1,5 +1,6 @@
 """Where a store is: what its URL says."""
 
+import re
 from pathlib import Path
 
 from mailcrm.core.errors import ConfigError
@@ -24,9 +25,16 @@ def sqlite_path(url: str) -> Path:
 
 
 def shown(url: str) -> str:
-    """Return `url` without its password."""
+    """Return `url` without its query and without anything that could be a piece of its password.
+
+    A password may hold an @, a / or a ? that should have been escaped (RFC 3986, 3.2.1). Where it
+    is then unclear what is the server's name, only the log-in name is shown.
+    """
     scheme, separator, rest = url.partition("://")
-    login, at, host = rest.rpartition("@")
-    if not at:
+    if not separator or url.startswith(_SQLITE):
         return url
-    return f"{scheme}{separator}{login.partition(':')[0]}@{host}"
+    place, _, query = rest.partition("?")
+    login, at, server = place.rpartition("@")
+    if "@" in query:
+        return f"{scheme}://{re.split('[:@/?]', rest)[0]}@…"
+    return f"{scheme}://{login.partition(':')[0]}{at}{server}"

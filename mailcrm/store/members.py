@@ -1,6 +1,6 @@
 """Members and teams."""
 
-from mailcrm.core.errors import AlreadyExists, NotFound
+from mailcrm.core.errors import AlreadyExists, NotFound, NotPermitted
 from mailcrm.core.model import Member, MemberRole, Team
 from mailcrm.store.database import Database
 
@@ -74,6 +74,14 @@ def add_team_member(db: Database, known: Team, added: Member) -> None:
 
 
 def remove_team_member(db: Database, known: Team, removed: Member) -> None:
-    """Take a member out of a team; raises NotFound when the member is not in it."""
+    """Take a member out of a team; raises NotFound, or NotPermitted for the last one of a team with accounts.
+
+    A team without members is closed for good, and its mail with it.
+    """
+    if known.members == (removed.address,) and db.read("accounts_of_team", team_id=known.id):
+        raise NotPermitted(
+            f"{removed.address} is the last member of {known.name!r}, which owns an account.",
+            hint="Let somebody else in first: mailcrm team add TEAM MEMBER",
+        )
     if not db.write("remove_team_member", team_id=known.id, member_id=removed.id):
         raise NotFound(f"{removed.address} is not in the team {known.name!r}.")

@@ -5,9 +5,6 @@ SELECT id, name, address, role, active, login FROM member ORDER BY id
 INSERT INTO main.member (name, address, role, active, login)
 VALUES (:name, :address, :role, :active, :login) RETURNING id
 
--- edit_member --
-UPDATE main.member SET name = :name, role = :role WHERE id = :id
-
 -- deactivate_member --
 UPDATE main.member SET active = :active WHERE id = :id
 
@@ -30,3 +27,6 @@ DELETE FROM main.team_member WHERE team_id = :team_id AND member_id = :member_id
 
 -- migrations --
 SELECT name FROM migration
+
+-- accounts_of_team --
+SELECT id FROM account WHERE team_id = :team_id

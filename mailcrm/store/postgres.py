@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 
 from mailcrm.core.errors import (
     AlreadyExists,
+    ConfigError,
     NotFound,
     NotPermitted,
     SchemaOutdated,
@@ -41,6 +42,7 @@ TOKENS = MappingProxyType(
         "flag": "BOOLEAN",
         "search:query": "search_email(:query)",
         "each:texts": "(SELECT unnest(CAST(:texts AS TEXT[])))",
+        "lock": "FOR UPDATE",
         "me": "m.login = session_user",
     }
 )
@@ -49,8 +51,8 @@ EACH = "(SELECT unnest(CAST(:NAME AS BIGINT[])))"
 #: The role that a member's login belongs to: `GRANT mailcrm_member TO bob`.
 MEMBER_ROLE = "mailcrm_member"
 
-#: Classes of SQLSTATE (PostgreSQL manual, appendix A): connection exception, operator intervention.
-_LOST = ("08", "57")
+#: SQLSTATEs (PostgreSQL manual, appendix A) of a lost connection: class 08, and 57P01 to 57P05.
+_LOST = ("080", "57P")
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 #: To be raised when `install_rules` makes something else of the same rules.
@@ -66,8 +68,18 @@ def connect(url: str) -> psycopg.Connection[dict[str, Any]]:
         connection = psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=15)
         connection.execute("SET search_path = main, pg_temp")
         connection.execute("SET lock_timeout = '30s'")
+        # Instants come in UTC; the last day of the year 9999 has none in a zone to the east.
+        connection.execute("SET timezone = 'UTC'")
+        # Compiling a query with policies takes longer than running it.
+        connection.execute("SET jit = off")
+    except psycopg.ProgrammingError:
+        # The parser's own words repeat what it did not understand, which may be the password.
+        raise ConfigError(
+            "The store's address is not a PostgreSQL URL.",
+            hint="Write it like postgresql://LOGIN@HOST/DATABASE; special characters of a password as %XX.",
+        ) from None
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise StoreUnavailable(f"The database cannot be reached: {reason}") from error
     return connection
 
@@ -107,7 +119,9 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
             run(f"DROP POLICY IF EXISTS {policy} ON main.{table}")
             run(f"CREATE POLICY {policy} ON main.{table} {text}")
         run(f"REVOKE ALL ON main.{table} FROM PUBLIC, {MEMBER_ROLE}")
-        run(f"GRANT SELECT, DELETE ON main.{table} TO {MEMBER_ROLE}")
+        run(f"GRANT SELECT ON main.{table} TO {MEMBER_ROLE}")
+        if table not in rules.KEPT:
+            run(f"GRANT DELETE ON main.{table} TO {MEMBER_ROLE}")
         # Nobody chooses a row's number: who could, would learn by a refusal which ones are taken.
         columns = [name for name in _columns(connection, table) if name != "id"]
         changeable = [name for name in columns if name not in rules.FIXED.get(table, ())]
@@ -136,7 +150,7 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
 def _fingerprint() -> str:
     """Return what tells these rules from those of every other version."""
     tables = (rules.HELPERS, rules.VISIBLE, rules.MANAGED, rules.FIXED)
-    text = f"{_INSTALLATION} {[dict(table) for table in tables]}"
+    text = f"{_INSTALLATION} {[dict(table) for table in tables]} {sorted(rules.KEPT)}"
     return f"mailcrm rules {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -275,7 +289,9 @@ def _mapped_errors() -> Iterator[None]:
     except psycopg.errors.IntegrityError as error:
         raise StoreError(f"The store refused a change: {error.diag.message_primary}.") from error
     except psycopg.Error as error:
-        if (error.sqlstate or "08")[:2] in _LOST:
+        if (error.sqlstate or "")[:3] in _LOST or (
+            isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+        ):
             raise StoreUnavailable("The connection to the database was lost.") from error
         raise StoreError(
             f"The store failed: {error.diag.message_primary or type(error).__name__}."
@@ -289,9 +305,9 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 def _plain_value(value: object) -> object:
     match value:
-        case tuple():
+        case list() | tuple():
             # A tuple would be a record, a list is an array.
-            return list(value)
+            return [_plain_value(item) for item in value]
         case str() if "\0" in value:
             # PostgreSQL's text holds every character but this one.
             return value.replace("\0", "\ufffd")

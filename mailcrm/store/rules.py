@@ -75,6 +75,7 @@ VISIBLE = MappingProxyType(
             "thread": THREAD,
             "thread_reference": _OF_MANAGED_ACCOUNT,
             "email": _OF_THREAD,
+            "email_identity": _OF_MANAGED_ACCOUNT,
             "email_body": _OF_EMAIL,
             "email_source": _OF_EMAIL,
             "email_terms": _OF_EMAIL,
@@ -119,6 +120,7 @@ MANAGED = MappingProxyType(
         "thread": _BY_ACCOUNT,
         "thread_reference": _BY_ACCOUNT,
         "email": _BY_ACCOUNT,
+        "email_identity": f"{_BY_ACCOUNT} AND {_BY_EMAIL}",
         "email_body": _BY_EMAIL,
         "email_source": _BY_EMAIL,
         "email_terms": _BY_EMAIL,
@@ -135,3 +137,7 @@ MANAGED = MappingProxyType(
 #: could move it to another role would read as that member. Who could change the owner of an account
 #: could take it from a team.
 FIXED = MappingProxyType({"member": ("login",), "account": ("owner_id", "team_id")})
+
+#: Tables whose rows nobody deletes. With a contact or a deal would go the links of threads that
+#: the one who deletes it does not manage.
+KEPT = frozenset({"member", "contact", "deal"})

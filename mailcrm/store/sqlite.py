@@ -29,6 +29,7 @@ TOKENS = MappingProxyType(
         "flag": "INTEGER",
         "search:query": "(SELECT rowid AS email_id, rank FROM email_index WHERE email_index MATCH :query)",
         "each:texts": "(SELECT value FROM json_each(:texts))",
+        "lock": "",
         "me": "m.id = viewer_id()",
     }
 )
@@ -36,6 +37,8 @@ EACH = "(SELECT value FROM json_each(:NAME))"
 
 #: Milliseconds to wait for another writer before giving up.
 _BUSY_MS = 30_000
+
+_RESTORE = "Restore it from a backup, or sync into a new one: the mail is still on the server."
 
 _PROTECTED = frozenset(rules.VISIBLE)
 _OURS = frozenset(rules.VISIBLE) | frozenset(rules.HELPERS)
@@ -49,9 +52,17 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
         raise StoreUnavailable(f"The store {path} cannot be opened: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} is no store of mailcrm: {error}.", hint=_RESTORE) from error
     return connection
+
+
+def rows(connection: sqlite3.Connection, query: str) -> list[sqlite3.Row]:
+    """Return the rows of a query on a connection that has no rules yet; raises StoreError."""
+    with _mapped_errors():
+        return connection.execute(query).fetchall()
 
 
 def create_file(path: Path) -> None:
@@ -75,16 +86,37 @@ def install_rules(connection: sqlite3.Connection, viewer_id: int) -> None:
     for table, rule in rules.MANAGED.items():
         for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
             allowed = " AND ".join(f"({rule.replace('{row}', row)})" for row in rows)
+            if event == "DELETE":
+                allowed = " OR ".join([f"({allowed})", *_orphaned(connection, table)])
             connection.execute(
                 f"CREATE TEMP TRIGGER guard_{table}_{event} BEFORE {event} ON main.{table} "
                 # A comparison with NULL is neither true nor false; only true is permission.
                 f"WHEN ({allowed}) IS NOT TRUE BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
             )
+    for table in rules.KEPT:
+        connection.execute(
+            f"CREATE TEMP TRIGGER kept_{table} BEFORE DELETE ON main.{table} "
+            "BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
+        )
     for table, columns in rules.FIXED.items():
         connection.execute(
             f"CREATE TEMP TRIGGER fixed_{table} BEFORE UPDATE OF {', '.join(columns)} ON main.{table} "
             "BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
         )
+
+
+def _orphaned(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Return the conditions under which a row of `table` has lost what it belongs to.
+
+    That is so only while its parent is being deleted, which was permitted; the rule could not tell
+    any more whose the row is.
+    """
+    return [
+        f"(OLD.{key['from']} IS NOT NULL "
+        f"AND NOT EXISTS (SELECT 1 FROM main.{key['table']} p WHERE p.id = OLD.{key['from']}))"
+        for key in connection.execute(f"PRAGMA main.foreign_key_list({table})")
+        if key["on_delete"] == "CASCADE" and key["to"] == "id"
+    ]
 
 
 class SqliteDatabase:
@@ -165,6 +197,8 @@ class SqliteDatabase:
             # SQLite itself ends the transaction after some errors, a full disk for one.
             if self._connection.in_transaction:
                 self._connection.execute(undo)
+                if self._connection.in_transaction:
+                    self._connection.execute(end)
             raise
         with _mapped_errors():
             self._connection.execute(end)
@@ -220,7 +254,7 @@ def _mapped_errors() -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise StoreError(
             f"The store failed: {error}.",
-            hint="Restore the store from a backup, or sync into a new one: the mail is still on the server.",
+            hint=_RESTORE,
         ) from error
 
 
@@ -232,7 +266,7 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 def _plain_value(value: object) -> object:
     match value:
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
         case list() | tuple():
             # json is imported late: most commands pass no list.
             import json

@@ -34,7 +34,6 @@ class ThreadIndex:
                 "create_thread",
                 account_id=self._account.id,
                 subject=subject,
-                visibility=self._account.default_visibility,
                 last_received_at=received_at,
             )
         for merged in assignment.merged:
@@ -56,6 +55,7 @@ class ThreadIndex:
 def merge_thread(db: Database, *, into: int, merged: int) -> None:
     """Make one thread of two: links are united, the stricter visibility wins, `merged` is no more."""
     both = {"thread_id": into, "merged_id": merged}
+    lock_threads(db, (into, merged))
     db.write("merge_visibility", **both)
     db.write("merge_away_automatic_deals", **both)
     db.write("merge_manual_contacts", **both)
@@ -66,6 +66,11 @@ def merge_thread(db: Database, *, into: int, merged: int) -> None:
     db.write("remove_links", thread_id=merged)
     db.write("remove_refusals", thread_id=merged)
     db.write("remove_thread", thread_id=merged)
+
+
+def lock_threads(db: Database, ids: Iterable[int]) -> None:
+    """Keep everybody else from changing these threads, their links and who sees them, in this transaction."""
+    db.read("lock_threads", ids=sorted(ids))
 
 
 def refresh_threads(db: Database, ids: Iterable[int]) -> None:
@@ -80,7 +85,7 @@ def thread(db: Database, text: str) -> ThreadRow:
         if not rows:
             raise NotFound("There are no threads yet.", hint="Run: mailcrm sync")
         text = str(rows[0]["id"])
-    if not text.isdigit() or len(text) > 18:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise NotFound(
             f"There is no thread {text!r}.", hint="A thread is named by its number; see `mailcrm inbox`."
         )
@@ -110,9 +115,12 @@ def require_managed(db: Database, thread_id: int) -> None:
 
 
 def set_visibility(db: Database, thread_id: int, visibility: Visibility) -> None:
-    """Share or privatize a thread; raises NotPermitted unless the viewer manages its account."""
+    """Share or privatize a thread; raises NotPermitted, or NotFound when it was merged away meanwhile."""
     require_managed(db, thread_id)
-    db.write("set_visibility", id=thread_id, visibility=visibility)
+    if not db.write("set_visibility", id=thread_id, visibility=visibility):
+        raise NotFound(
+            f"Thread {thread_id} has just become part of another one.", hint="See `mailcrm inbox`."
+        )
 
 
 def thread_ids(db: Database, account: Account) -> list[int]:

@@ -1,6 +1,12 @@
 -- create_thread --
+-- With the visibility that the account says at this moment.
 INSERT INTO main.thread (account_id, subject, visibility, last_received_at)
-VALUES (:account_id, :subject, :visibility, :last_received_at) RETURNING id
+SELECT a.id, CAST(:subject AS TEXT), a.default_visibility, CAST(:last_received_at AS {instant})
+FROM account a WHERE a.id = :account_id RETURNING id
+
+-- lock_threads --
+-- Keeps others from changing these threads until the transaction ends.
+SELECT id FROM thread WHERE id IN {each:ids} ORDER BY id {lock}
 
 -- threads_by_reference --
 SELECT message_id, thread_id FROM thread_reference

@@ -174,7 +174,7 @@ def test_an_email_whose_header_is_refused_is_not_hidden(server: ModelServer, ses
     server.twist = headless
     found = {a.uid: a.identity for a in session.identify([2, 3, 4])}
     assert set(found) == {2, 3, 4}
-    assert [uid for uid, identity in found.items() if identity is None] == [3]
+    assert [uid for uid, identity in found.items() if identity.startswith("?")] == [3]
 
 
 def test_being_throttled_is_no_failure_of_the_emails(server: ModelServer, session: ImapSession) -> None:
@@ -270,10 +270,13 @@ def test_one_bad_line_does_not_lose_the_other_folders(model: ModelServer) -> Non
     assert found["Café"] == ListedFolder(path="CafÃ©", name="Café", role=None, selectable=True)
 
 
+OPENED = b"* 0 EXISTS\r\n* OK [UIDVALIDITY 5]\r\n"
+
+
 @pytest.mark.parametrize("path", ["CafÃ©", 'a "b" \\c', "Junk\tE-Mail", "100%", "*"])
 def test_a_folder_is_opened_by_the_bytes_of_its_path(model: ModelServer, path: str) -> None:
     model.create("x")
-    twist(model, "EXAMINE", lambda reply: b"* OK [UIDVALIDITY 5]\r\n" + tag_of(reply) + b" OK done\r\n")
+    twist(model, "EXAMINE", lambda reply: OPENED + tag_of(reply) + b" OK done\r\n")
     with log_in(model) as session:
         assert session.examine(path).uidvalidity == 5
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')

@@ -63,8 +63,8 @@ class ModelServer:
 
     `commands` are all commands received, without tags; `downloads` counts the emails handed out
     whole, as (folder, UIDVALIDITY, UID). To misbehave: `greeting` is sent first; `twist` gets each
-    command and the whole reply, and returns the reply to send; a connection is cut after
-    `cut_after` bytes.
+    command and the whole reply, and returns the reply to send, or raises `HangUp`; a connection is
+    cut after `cut_after` bytes.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class ModelServer:
         session = _Session(self, connection)
         try:
             session.run()
-        except (OSError, ValueError, _Cut):  # the client went away, or is to be cut off
+        except (OSError, ValueError, HangUp):  # the client went away, or is to be cut off
             pass
         finally:
             self._connections.discard(connection)
@@ -182,8 +182,8 @@ class ModelServer:
             connection.close()
 
 
-class _Cut(Exception):
-    pass
+class HangUp(Exception):
+    """Ends the connection without a word."""
 
 
 class _Session:
@@ -228,7 +228,7 @@ class _Session:
             left = max(0, self.server.cut_after - self.sent)
             if len(data) >= left:
                 self.connection.sendall(data[:left])
-                raise _Cut
+                raise HangUp
         self.connection.sendall(data)
         self.sent += len(data)
 

@@ -62,6 +62,7 @@ CREATE TABLE main.folder (
     path TEXT NOT NULL,
     name TEXT NOT NULL,
     role TEXT,
+    usual {flag} NOT NULL,
     selected {flag} NOT NULL,
     uidvalidity BIGINT,
     highestmodseq BIGINT,
@@ -100,8 +101,6 @@ CREATE TABLE main.email (
     account_id BIGINT NOT NULL,
     thread_id BIGINT NOT NULL,
     message_id TEXT,
-    in_reply_to TEXT,
-    identity TEXT,
     digest TEXT NOT NULL,
     subject TEXT NOT NULL,
     preview TEXT NOT NULL,
@@ -117,12 +116,21 @@ CREATE TABLE main.email (
     automatic {flag} NOT NULL,
     repairs TEXT NOT NULL,
     gone_at {instant},
+    gone_from_junk {flag} NOT NULL,
     UNIQUE (account_id, digest),
     FOREIGN KEY (thread_id, account_id) REFERENCES thread (id, account_id) ON DELETE CASCADE
 );
 CREATE INDEX email_thread ON email (thread_id, received_at);
-CREATE INDEX email_identity ON email (account_id, identity);
 CREATE INDEX email_message_id ON email (message_id);
+
+-- By what the server shows an email before its body; the same bytes stored with two dates have two.
+CREATE TABLE main.email_identity (
+    account_id BIGINT NOT NULL,
+    identity TEXT NOT NULL,
+    email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
+    PRIMARY KEY (account_id, identity)
+);
+CREATE INDEX email_identity_email ON email_identity (email_id);
 
 CREATE TABLE main.email_body (
     email_id BIGINT PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
@@ -144,7 +152,6 @@ CREATE TABLE main.participant (
     untagged TEXT NOT NULL,
     PRIMARY KEY (email_id, position)
 );
-CREATE INDEX participant_address ON participant (address, email_id);
 
 CREATE TABLE main.attachment (
     email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,

@@ -1,0 +1,339 @@
+import pytest
+
+from mailcrm import linking
+from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, NotPermitted
+from mailcrm.core.model import (
+    Account,
+    Contact,
+    Deal,
+    DealStatus,
+    Folder,
+    FolderRole,
+    LinkOrigin,
+    ParticipantRole,
+    Visibility,
+)
+from mailcrm.store import Database, accounts, crm, threads
+from mailcrm.store.emails import NewEmail
+from tests.conftest import FIRST, NOW, Store
+from tests.store.worlds import connect, folder, letter, save
+
+
+class Desk:
+    """An account, and what a test puts on it."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.account: Account = connect(db, FIRST)
+        self.inbox: Folder = folder(db, self.account)
+
+    def contact(self, name: str, *addresses: str) -> Contact:
+        return crm.create_contact(self.db, name=name, addresses=addresses)
+
+    def deal(self, title: str, *contacts: Contact) -> Deal:
+        ids = [contact.id for contact in contacts]
+        return crm.create_deal(self.db, title=title, contact_ids=ids, value=None, currency=None)
+
+    def receive(self, mail: NewEmail, into: Folder | None = None) -> int:
+        (thread,) = save(self.db, self.account, into or self.inbox, mail).threads
+        return thread
+
+    def apply_rule(self, thread: int) -> linking.Linked:
+        return linking.apply_rule(self.db, accounts.account(self.db, FIRST), [thread], now=NOW)
+
+    def links(self, thread: int) -> set[tuple[str, LinkOrigin]]:
+        return {(link.title, link.origin) for link in crm.links(self.db, [thread])}
+
+
+@pytest.fixture
+def desk(db: Database) -> Desk:
+    return Desk(db)
+
+
+AUTO, MANUAL = LinkOrigin.AUTO, LinkOrigin.MANUAL
+
+
+# --- contacts and deals -------------------------------------------------------------------------
+
+
+def test_a_contact_is_found_by_number_address_and_name(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr", "kim@example.org")
+    assert kim.addresses == ("kim@example.kr", "kim@example.org")
+    assert kim.owner_id == desk.db.viewer.id
+    for text in (str(kim.id), "kim@example.kr", " KIM@example.org ", "Kim"):
+        assert crm.contact(desk.db, text) == kim
+
+
+def test_an_address_belongs_to_one_contact(desk: Desk) -> None:
+    desk.contact("Kim", "kim@example.kr")
+    with pytest.raises(AlreadyExists, match="Kim"):
+        desk.contact("Lee", "lee@example.kr", "kim@example.kr")
+    assert [contact.name for contact in crm.contacts(desk.db, limit=9)] == ["Kim"]
+
+
+def test_an_address_named_twice_is_kept_once(desk: Desk) -> None:
+    assert desk.contact("Kim", "kim@example.kr", "kim@example.kr").addresses == ("kim@example.kr",)
+
+
+def test_two_of_one_name_have_to_be_told_apart(desk: Desk) -> None:
+    first, second = desk.contact("Kim"), desk.contact("Kim")
+    desk.deal("Big")
+    desk.deal("Big")
+    with pytest.raises(NeedsChoice) as caught:
+        crm.contact(desk.db, "Kim")
+    assert caught.value.candidates == (str(first.id), str(second.id))
+    with pytest.raises(NeedsChoice):
+        crm.deal(desk.db, "Big")
+
+
+def test_what_is_not_there_is_not_found(desk: Desk) -> None:
+    for text in ("1", "nobody", "nobody@example.org", "", "9" * 30, "-1"):
+        with pytest.raises(NotFound):
+            crm.contact(desk.db, text)
+        with pytest.raises(NotFound):
+            crm.deal(desk.db, text)
+
+
+def test_a_digit_that_is_no_number_names_nothing(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        crm.contact(desk.db, "²")
+
+
+def test_lists_are_limited(desk: Desk) -> None:
+    for number in range(3):
+        desk.contact(f"Contact {number}")
+        desk.deal(f"Deal {number}")
+    assert [contact.name for contact in crm.contacts(desk.db, limit=2)] == ["Contact 0", "Contact 1"]
+    assert [deal.title for deal in crm.deals(desk.db, status=None, limit=2)] == ["Deal 2", "Deal 1"]
+
+
+def test_a_deal_knows_its_contacts_and_is_listed_by_status(desk: Desk) -> None:
+    kim, lee = desk.contact("Kim"), desk.contact("Lee")
+    deal = crm.create_deal(
+        desk.db, title="Big", contact_ids=[lee.id, kim.id, kim.id], value="10.50", currency="EUR"
+    )
+    assert (deal.contacts, deal.contact_ids) == (("Kim", "Lee"), (kim.id, lee.id))
+    assert (deal.value, deal.currency, deal.status) == ("10.50", "EUR", DealStatus.OPEN)
+    won = crm.set_deal_status(desk.db, deal, DealStatus.WON)
+    assert crm.deals(desk.db, status=DealStatus.OPEN, limit=9) == []
+    assert crm.deals(desk.db, status=DealStatus.WON, limit=9) == [won]
+    assert crm.deal(desk.db, "Big") == won
+
+
+def test_a_deal_with_an_unknown_contact_is_not_made(desk: Desk) -> None:
+    with pytest.raises(Exception, match="refused"):
+        crm.create_deal(desk.db, title="Big", contact_ids=[987654], value=None, currency=None)
+    assert crm.deals(desk.db, status=None, limit=9) == []
+
+
+# --- linking by hand ----------------------------------------------------------------------------
+
+
+def test_linking_by_hand_makes_an_automatic_link_a_persons(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    thread = desk.receive(letter(1, "a@example.org"))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == {("Kim", AUTO)}
+    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    assert desk.links(thread) == {("Kim", MANUAL)}
+
+
+def test_a_deal_chosen_by_hand_takes_the_place_of_the_one_before(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    one = desk.deal("One", kim)
+    thread = desk.receive(letter(1, "a@example.org"))
+    desk.apply_rule(thread)
+    assert ("One", AUTO) in desk.links(thread)
+    crm.add_link(desk.db, thread, contact_id=None, deal_id=desk.deal("Two").id, at=NOW)
+    assert desk.links(thread) == {("Kim", AUTO), ("Two", MANUAL)}
+    crm.add_link(desk.db, thread, contact_id=None, deal_id=one.id, at=NOW)
+    assert desk.links(thread) == {("Kim", AUTO), ("One", MANUAL)}
+
+
+def test_linking_twice_is_linking_once(desk: Desk) -> None:
+    kim, deal = desk.contact("Kim"), desk.deal("Big")
+    thread = desk.receive(letter(1, "a@example.org"))
+    for _ in range(2):
+        crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+        crm.add_link(desk.db, thread, contact_id=None, deal_id=deal.id, at=NOW)
+    assert desk.links(thread) == {("Kim", MANUAL), ("Big", MANUAL)}
+
+
+def test_an_unlinked_contact_and_deal_stay_away_until_a_person_links_them_again(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    big = desk.deal("Big", kim)
+    thread = desk.receive(letter(1, "a@example.org"))
+    desk.apply_rule(thread)
+    crm.remove_link(desk.db, thread, contact_id=None, deal_id=big.id, at=NOW)
+    crm.remove_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    assert desk.apply_rule(thread).threads == ()
+    desk.receive(letter(2, "b@example.org", references=["a@example.org"]))
+    assert desk.apply_rule(thread).threads == ()
+    assert desk.links(thread) == set()
+    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    crm.add_link(desk.db, thread, contact_id=None, deal_id=big.id, at=NOW)
+    assert desk.links(thread) == {("Kim", MANUAL), ("Big", MANUAL)}
+
+
+def test_unlinking_what_is_not_linked_is_not_found_and_refuses_nothing(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    thread = desk.receive(letter(1, "a@example.org"))
+    with pytest.raises(NotFound):
+        crm.remove_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    desk.apply_rule(thread)
+    assert desk.links(thread) == {("Kim", AUTO)}
+
+
+def test_unlinking_a_contact_leaves_the_deal_of_the_same_number(desk: Desk) -> None:
+    kim, deal = desk.contact("Kim"), desk.deal("Big")
+    assert kim.id == deal.id
+    thread = desk.receive(letter(1, "a@example.org"))
+    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    crm.add_link(desk.db, thread, contact_id=None, deal_id=deal.id, at=NOW)
+    crm.remove_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    assert desk.links(thread) == {("Big", MANUAL)}
+
+
+def test_a_colleague_neither_links_nor_unlinks_a_shared_thread(store: Store) -> None:
+    desk = Desk(store.as_member(FIRST))
+    bob = store.add_member("bob@example.com")
+    kim, big = desk.contact("Kim"), desk.deal("Big")
+    thread = desk.receive(letter(1, "a@example.org"))
+    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    threads.set_visibility(desk.db, thread, Visibility.SHARED)
+    row = threads.thread(bob, str(thread))
+    with pytest.raises(NotPermitted):
+        linking.link_deal(bob, row, big, now=NOW)
+    with pytest.raises(NotPermitted):
+        crm.add_link(bob, thread, contact_id=None, deal_id=big.id, at=NOW)
+    with pytest.raises(NotPermitted):
+        linking.unlink_contact(bob, row, kim, now=NOW)
+    with pytest.raises((NotPermitted, NotFound)):
+        crm.remove_link(bob, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    assert desk.links(thread) == {("Kim", MANUAL)}
+
+
+# --- what the automatic rule is told --------------------------------------------------------------
+
+
+def test_the_rule_links_the_contact_and_the_single_open_deal(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    desk.deal("Big", kim)
+    thread = desk.receive(letter(1, "a@example.org"))
+    assert desk.apply_rule(thread) == linking.Linked(threads=(thread,), choices=())
+    assert desk.links(thread) == {("Kim", AUTO), ("Big", AUTO)}
+    assert desk.apply_rule(thread) == linking.Linked(threads=(), choices=())
+
+
+def test_the_rule_asks_when_there_are_several_open_deals(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    one, two = desk.deal("One", kim), desk.deal("Two", kim)
+    thread = desk.receive(letter(1, "a@example.org"))
+    assert desk.apply_rule(thread).choices == ((thread, (f"{two.id} Two", f"{one.id} One")),)
+    assert desk.links(thread) == {("Kim", AUTO)}
+
+
+@pytest.mark.parametrize("status", [DealStatus.WON, DealStatus.LOST])
+def test_a_closed_deal_is_no_candidate_and_keeps_its_threads(desk: Desk, status: DealStatus) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    old, new = desk.deal("Old", kim), desk.deal("New", kim)
+    first = desk.receive(letter(1, "a@example.org"))
+    crm.add_link(desk.db, first, contact_id=None, deal_id=old.id, at=NOW)
+    crm.set_deal_status(desk.db, old, status)
+    second = desk.receive(letter(2, "b@example.org"))
+    desk.apply_rule(second)
+    desk.apply_rule(first)
+    assert (new.title, AUTO) in desk.links(second)
+    assert desk.links(first) == {("Old", MANUAL), ("Kim", AUTO)}
+
+
+def test_an_exact_address_is_tried_before_the_one_without_its_tag(desk: Desk) -> None:
+    desk.contact("Kim", "kim@example.kr")
+    desk.contact("Orders", "kim+orders@example.kr")
+    people = {ParticipantRole.FROM: "kim+orders@example.kr", ParticipantRole.TO: FIRST}
+    exact = desk.receive(letter(1, "a@example.org", people=people))
+    people = {ParticipantRole.FROM: "kim+other@example.kr", ParticipantRole.TO: FIRST}
+    tagged = desk.receive(letter(2, "b@example.org", people=people))
+    for thread in (exact, tagged):
+        desk.apply_rule(thread)
+    assert desk.links(exact) == {("Orders", AUTO)}
+    assert desk.links(tagged) == {("Kim", AUTO)}
+
+
+@pytest.mark.parametrize("role", list(ParticipantRole))
+def test_a_contact_is_linked_in_whatever_field_it_stands(desk: Desk, role: ParticipantRole) -> None:
+    desk.contact("Lee", "lee@example.kr")
+    people = {ParticipantRole.FROM: "x@example.org", ParticipantRole.TO: FIRST, role: "lee@example.kr"}
+    thread = desk.receive(letter(1, "a@example.org", people=people))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == {("Lee", AUTO)}
+
+
+@pytest.mark.parametrize("role", [FolderRole.JUNK, FolderRole.TRASH])
+def test_mail_in_junk_or_trash_never_links_until_it_lies_elsewhere_too(desk: Desk, role: FolderRole) -> None:
+    desk.contact("Kim", "kim@example.kr")
+    mail = letter(1, "a@example.org")
+    thread = desk.receive(mail, folder(desk.db, desk.account, path=role, role=role))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == set()
+    save(desk.db, desk.account, desk.inbox, mail)
+    desk.apply_rule(thread)
+    assert desk.links(thread) == {("Kim", AUTO)}
+
+
+def test_mail_whose_sender_is_ambiguous_never_links(desk: Desk) -> None:
+    desk.contact("Kim", "kim@example.kr")
+    thread = desk.receive(letter(1, "a@example.org", from_ambiguous=True))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == set()
+
+
+def test_automatic_mail_links_its_contact_and_no_deal(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    desk.deal("Big", kim)
+    thread = desk.receive(letter(1, "a@example.org", automatic=True))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == {("Kim", AUTO)}
+    desk.receive(letter(2, "b@example.org", references=["a@example.org"]))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == {("Kim", AUTO), ("Big", AUTO)}
+
+
+def test_members_and_own_addresses_are_never_contacts(store: Store) -> None:
+    desk = Desk(store.as_member(FIRST))
+    store.add_member("bob@example.com")
+    connect(desk.db, "sales@example.com")
+    desk.db.write("add_account_alias", account_id=desk.account.id, address="ann.alias@example.com")
+    own = ("bob@example.com", "sales@example.com", "ann.alias@example.com", FIRST)
+    for uid, address in enumerate(own, start=1):
+        desk.contact(address, address)
+        people = {ParticipantRole.FROM: address, ParticipantRole.TO: f"x{uid}@example.org"}
+        thread = desk.receive(letter(uid, f"{uid}@example.org", people=people))
+        desk.apply_rule(thread)
+        assert desk.links(thread) == set()
+
+
+@pytest.mark.parametrize(
+    ("contacts", "deals", "expected"),
+    [
+        (True, True, {("Kim", AUTO), ("Big", AUTO)}),
+        (True, False, {("Kim", AUTO)}),
+        (False, False, set()),
+    ],
+)
+def test_the_switches_of_an_account_turn_the_rule_off(
+    desk: Desk, *, contacts: bool, deals: bool, expected: set[tuple[str, LinkOrigin]]
+) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    desk.deal("Big", kim)
+    accounts.set_auto_link(desk.db, desk.account, contacts=contacts, deals=deals)
+    thread = desk.receive(letter(1, "a@example.org"))
+    desk.apply_rule(thread)
+    assert desk.links(thread) == expected
+
+
+def test_all_threads_of_an_account_can_be_linked_after_the_contact_was_made(desk: Desk) -> None:
+    made = [desk.receive(letter(uid, f"{uid}@example.org")) for uid in (1, 2, 3)]
+    desk.contact("Kim", "kim@example.kr")
+    assert linking.apply_rule_to_account(desk.db, desk.account, now=NOW).threads == tuple(made)
+    assert linking.apply_rule_to_account(desk.db, desk.account, now=NOW).threads == ()

@@ -1,0 +1,416 @@
+import dataclasses
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailcrm import linking
+from mailcrm.core.errors import NotFound, NotPermitted, UsageError
+from mailcrm.core.model import Account, Attachment, Contact, Direction, Folder, ParticipantRole, Visibility
+from mailcrm.core.plan import digest
+from mailcrm.store import Database, crm, emails, folders, threads
+from mailcrm.store.migrate import create_first_member, migrate
+from tests.conftest import FIRST, NOW, Store, _login_maker, login_of
+from tests.servers.postgres import PostgresServer, database_of
+from tests.store.worlds import Mailboxes, connect, folder, letter, save
+
+BOB = "bob@example.com"
+CAT = "cat@example.com"
+
+
+@pytest.fixture
+def account(db: Database) -> Account:
+    return connect(db, FIRST)
+
+
+@pytest.fixture
+def inbox(db: Database, account: Account) -> Folder:
+    return folder(db, account)
+
+
+@pytest.fixture
+def boxes(db: Database) -> Mailboxes:
+    return Mailboxes(db)
+
+
+def stored(db: Database, account: Account) -> int:
+    return int(db.read("account_email_count", account_id=account.id)[0]["count"])
+
+
+# --- saving -------------------------------------------------------------------------------------
+
+
+def test_saving_twice_doubles_nothing(db: Database, account: Account, inbox: Folder) -> None:
+    mails = [letter(1, "a@example.org"), letter(2, None), letter(3, "c@example.org")]
+    first = save(db, account, inbox, *mails)
+    again = save(db, account, inbox, *mails)
+    assert (first.new, again.new) == (3, 0)
+    assert stored(db, account) == 3
+    assert len(threads.thread_ids(db, account)) == 3
+    assert set(folders.folder_state(db, inbox, 1).placed) == {1, 2, 3}
+    assert len(emails.search_emails(db, "hello", limit=9)) == 3
+
+
+def test_one_email_twice_in_a_batch_is_one_email_in_two_places(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    copies = [letter(uid, "a@example.org", raw=b"same") for uid in (1, 2)]
+    assert save(db, account, inbox, *copies).new == 1
+    assert stored(db, account) == 1
+    assert set(folders.folder_state(db, inbox, 1).placed) == {1, 2}
+
+
+def test_an_email_in_a_second_folder_is_attached_without_its_body(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    mail = letter(1, "a@example.org")
+    saved = save(db, account, inbox, mail)
+    archive = folder(db, account, path="Archive")
+    assert emails.known_identities(db, account, [mail.arrival.identity, "other"]) == {mail.arrival.identity}
+    unknown = letter(8, "other@example.org").arrival
+    arrivals = [dataclasses.replace(mail.arrival, uid=7, flags=frozenset({"\\Seen"})), unknown]
+    assert emails.attach(db, account, archive, 1, arrivals) == saved.threads
+    assert folders.folder_state(db, archive, 1).placed == {7: {"\\Seen"}}
+    assert stored(db, account) == 1
+
+
+def test_two_accounts_hold_one_message_each_on_its_own(db: Database, account: Account, inbox: Folder) -> None:
+    other = connect(db, "second@example.com")
+    for held, place in ((account, inbox), (other, folder(db, other))):
+        assert save(db, held, place, letter(1, "a@example.org")).new == 1
+
+
+def test_emails_of_one_message_id_and_different_bodies_are_both_kept(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    save(db, account, inbox, letter(1, "a@example.org", raw=b"one"), letter(2, "a@example.org", raw=b"two"))
+    assert stored(db, account) == 2
+    assert len(threads.thread_ids(db, account)) == 1
+
+
+def test_an_empty_batch_changes_nothing(db: Database, account: Account, inbox: Folder) -> None:
+    assert save(db, account, inbox) == emails.Saved(new=0, threads=frozenset())
+
+
+def test_a_batch_that_fails_leaves_nothing_behind(db: Database, account: Account, inbox: Folder) -> None:
+    broken = dataclasses.replace(inbox, id=987654)
+    with pytest.raises(NotPermitted):
+        save(db, account, broken, letter(1, "a@example.org"))
+    assert stored(db, account) == 0
+    assert threads.thread_ids(db, account) == []
+    assert save(db, account, inbox, letter(1, "a@example.org")).new == 1
+
+
+@given(raw=st.binary(max_size=2000))
+@settings(max_examples=settings().max_examples // 5)
+def test_the_source_comes_back_byte_for_byte(boxes: Mailboxes, raw: bytes) -> None:
+    account, inbox = boxes.fresh()
+    (thread,) = save(boxes.db, account, inbox, letter(1, None, raw=raw)).threads
+    (full,) = emails.thread_emails(boxes.db, thread)
+    assert emails.email_source(boxes.db, full.row.id) == raw
+
+
+def test_a_large_source_comes_back(db: Database, account: Account, inbox: Folder) -> None:
+    raw = b"".join(digest(str(n).encode()).encode() for n in range(30_000))
+    (thread,) = save(db, account, inbox, letter(1, "a@example.org", raw=raw)).threads
+    (full,) = emails.thread_emails(db, thread)
+    assert emails.email_source(db, full.row.id) == raw
+
+
+def test_an_email_comes_back_with_all_that_hangs_on_it(db: Database, account: Account, inbox: Folder) -> None:
+    people = {
+        ParticipantRole.FROM: "kim@example.kr",
+        ParticipantRole.TO: FIRST,
+        ParticipantRole.CC: "lee+orders@example.kr",
+        ParticipantRole.BCC: "park@example.kr",
+    }
+    parts = [
+        Attachment(part_id="2", name="견적서.pdf", type="application/pdf", size=5, inline=False),
+        Attachment(part_id="3", name="", type="image/png", size=0, inline=True),
+    ]
+    mail = letter(1, "a@example.org", text="Zeile 1\n\nZeile 2", people=people, attachments=parts)
+    (thread,) = save(db, account, inbox, mail).threads
+    (full,) = emails.thread_emails(db, thread)
+    assert full.participants == mail.parsed.participants
+    assert full.attachments == tuple(parts)
+    assert full.text == "Zeile 1\n\nZeile 2"
+    assert full.row.has_attachment
+    assert full.row.sender == "kim@example.kr"
+    assert (full.row.sent_at, full.row.received_at) == (NOW, NOW)
+    assert full.row.direction is Direction.IN
+    assert not full.row.gone
+
+
+def test_an_inline_picture_alone_is_no_attachment(db: Database, account: Account, inbox: Folder) -> None:
+    logo = Attachment(part_id="2", name="logo.png", type="image/png", size=5, inline=True)
+    (thread,) = save(db, account, inbox, letter(1, "a@example.org", attachments=[logo])).threads
+    assert not emails.thread_emails(db, thread)[0].row.has_attachment
+
+
+def test_an_email_without_sender_id_or_date_is_kept(db: Database, account: Account, inbox: Folder) -> None:
+    bare = letter(1, None, sent_at=None, subject="", text="", people={ParticipantRole.TO: FIRST})
+    (thread,) = save(db, account, inbox, bare).threads
+    (full,) = emails.thread_emails(db, thread)
+    assert (full.row.message_id, full.row.sender, full.row.sent_at) == (None, "", None)
+
+
+def test_the_source_of_an_unknown_email_is_not_found(db: Database) -> None:
+    for email in (0, -1, 987654):
+        with pytest.raises(NotFound):
+            emails.email_source(db, email)
+
+
+# --- searching ----------------------------------------------------------------------------------
+
+LIBRARY = {
+    "quote": ("Quotation 2026-17", "Please find our price list and the delivery terms attached."),
+    "list": ("Price", "The list of prices follows; delivery is free."),
+    "korean": ("견적서 보냅니다", "안녕하세요, 계약서를 첨부합니다."),
+    "chinese": ("報價單", "請查收附件中的見積書與合同。"),
+    "german": ("Angebot für Müller", "Die Lieferung erfolgt nächste Woche."),
+    "mixed": ("계약 ABC123", "Contract 계약 number 17"),
+}
+
+
+@pytest.fixture(scope="module")
+def both(
+    postgres: PostgresServer, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Mailboxes, Mailboxes]]:
+    """Yield mailboxes on SQLite and on PostgreSQL."""
+    lite_url = f"sqlite:///{tmp_path_factory.mktemp('both') / 'mailcrm.db'}"
+    migrate(lite_url)
+    url = postgres.create_database(template=migrated_template)
+    login = _login_maker(postgres, url)
+    login(login_of(FIRST))
+    stores = (Store("sqlite", lite_url, lambda name: name), Store("postgres", url, login))
+    for made in stores:
+        create_first_member(made.url, name="Ann", address=FIRST, login=login_of(FIRST))
+    here, there = (Mailboxes(made.as_member(FIRST)) for made in stores)
+    yield here, there
+    for made in stores:
+        made.close()
+    postgres.drop_database(database_of(url))
+
+
+@pytest.fixture(scope="module")
+def libraries(both: tuple[Mailboxes, Mailboxes]) -> list[tuple[Database, Account]]:
+    found = []
+    for boxes in both:
+        account, inbox = boxes.fresh()
+        mails = [
+            letter(uid, f"{name}@example.org", subject=subject, text=text)
+            for uid, (name, (subject, text)) in enumerate(LIBRARY.items(), start=1)
+        ]
+        save(boxes.db, account, inbox, *mails)
+        found.append((boxes.db, account))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("quotation", {"quote"}),
+        ("QUOTATION", {"quote"}),
+        ("quot", {"quote"}),  # the last word may go on
+        ("price", {"quote", "list"}),
+        ("price list", {"quote", "list"}),
+        ('"price list"', {"quote"}),
+        ('"list price"', set()),
+        ("price -quotation", {"list"}),
+        ('price -"price list"', {"list"}),
+        ("deliver price", set()),  # only the last word may go on
+        ("price deliver", {"quote", "list"}),
+        ("견적서", {"korean"}),
+        ("견적", {"korean"}),
+        ("계약", {"korean", "mixed"}),
+        ("계약서", {"korean"}),
+        ("계약서를", {"korean"}),
+        ("서를", {"korean"}),
+        ("계약 -contract", {"korean"}),
+        ("견", {"korean"}),
+        ("서보", set()),  # a phrase crosses no blank between words
+        ("見積書", {"chinese"}),
+        ("見積", {"chinese"}),
+        ("合同", {"chinese"}),
+        ("報價單", {"chinese"}),
+        ("積", {"chinese"}),
+        ("muller", {"german"}),
+        ("Müller", {"german"}),
+        ("nachste", {"german"}),
+        ("abc123", {"mixed"}),
+        ("kim@example.kr", set(LIBRARY)),
+        ("nothing-of-the-kind", set()),
+        ("'; DROP TABLE email; --", set()),
+        ('"OR 1', set()),
+        ("a* NEAR(b)", set()),
+        ("subject:quotation", set()),
+        ("!quotation", {"quote"}),
+        ("quotation & price", {"quote"}),
+    ],
+)
+def test_a_search_finds_the_same_on_both_databases(
+    libraries: list[tuple[Database, Account]], query: str, found: set[str]
+) -> None:
+    for db, account in libraries:
+        hits = emails.search_emails(db, query, limit=10_000)
+        names = {hit.message_id for hit in hits if hit.account == account.address}
+        assert names == {f"{name}@example.org" for name in found}
+
+
+@pytest.mark.parametrize("query", ["", "   ", "-price", "!!!", '""', "-"])
+def test_a_search_for_nothing_is_refused(libraries: list[tuple[Database, Account]], query: str) -> None:
+    for db, _ in libraries:
+        with pytest.raises(UsageError):
+            emails.search_emails(db, query, limit=5)
+
+
+def test_the_subject_weighs_more_than_the_body(db: Database, account: Account, inbox: Folder) -> None:
+    save(
+        db,
+        account,
+        inbox,
+        letter(1, "body@example.org", subject="Hello", text="the warranty"),
+        letter(2, "subject@example.org", subject="Warranty", text="hello there"),
+    )
+    hits = emails.search_emails(db, "warranty", limit=5)
+    assert [hit.message_id for hit in hits] == ["subject@example.org", "body@example.org"]
+
+
+def test_a_search_gives_no_more_than_asked_for(libraries: list[tuple[Database, Account]]) -> None:
+    for db, _ in libraries:
+        assert len(emails.search_emails(db, "kim", limit=2)) == 2
+
+
+def test_the_name_of_an_attachment_is_found(db: Database, account: Account, inbox: Folder) -> None:
+    paper = Attachment(part_id="2", name="Blueprint.pdf", type="application/pdf", size=5, inline=False)
+    save(db, account, inbox, letter(1, "a@example.org", attachments=[paper]))
+    assert len(emails.search_emails(db, "blueprint", limit=5)) == 1
+
+
+def test_a_phrase_crosses_no_border_between_subject_and_body(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    save(db, account, inbox, letter(1, "a@example.org", subject="red", text="apple"))
+    assert len(emails.search_emails(db, "red apple", limit=5)) == 1
+    assert emails.search_emails(db, '"red apple"', limit=5) == []
+
+
+@given(
+    texts=st.lists(st.text("ab 견적서見 -", max_size=12), min_size=1, max_size=4),
+    query=st.text('ab 견적서見 -"', min_size=1, max_size=8),
+)
+@settings(max_examples=settings().max_examples // 2)
+def test_both_databases_find_the_same(
+    both: tuple[Mailboxes, Mailboxes], texts: list[str], query: str
+) -> None:
+    answers: list[set[str | None] | None] = []
+    for boxes in both:
+        account, inbox = boxes.fresh()
+        mails = [letter(uid, f"{uid}@example.org", subject="", text=text) for uid, text in enumerate(texts)]
+        save(boxes.db, account, inbox, *mails)
+        try:
+            hits = emails.search_emails(boxes.db, query, limit=10_000)
+        except UsageError:
+            answers.append(None)
+        else:
+            answers.append({hit.message_id for hit in hits if hit.account == account.address})
+    assert answers[0] == answers[1]
+
+
+# --- timelines ----------------------------------------------------------------------------------
+
+
+class Office:
+    """Ann, Bob and Cat hold the same message from Kim; each thread is linked to Kim and to the deal."""
+
+    def __init__(self, store: Store) -> None:
+        self.people = [store.as_member(FIRST), store.add_member(BOB), store.add_member(CAT)]
+        self.ann, self.bob, self.cat = self.people
+        self.kim = crm.create_contact(self.ann, name="Kim", addresses=["kim@example.kr"])
+        self.deal = crm.create_deal(self.ann, title="Big", contact_ids=[], value=None, currency=None)
+        self.boxes = [connect(db, db.viewer.address) for db in self.people]
+        self.inboxes = [folder(db, box) for db, box in zip(self.people, self.boxes, strict=True)]
+        self.threads = [self.receive(n, letter(1, "same@example.org")) for n in range(3)]
+
+    def receive(self, who: int, mail: emails.NewEmail) -> int:
+        db = self.people[who]
+        (thread,) = save(db, self.boxes[who], self.inboxes[who], mail).threads
+        row = threads.thread(db, str(thread))
+        if not row.contacts:
+            linking.link_contact(db, row, self.kim, now=NOW)
+            linking.link_deal(db, row, self.deal, now=NOW)
+        return thread
+
+    def share(self, who: int) -> None:
+        threads.set_visibility(self.people[who], self.threads[who], Visibility.SHARED)
+
+    def shown(self, viewer: Database) -> list[tuple[str | None, tuple[str, ...]]]:
+        by_contact = emails.timeline(viewer, contact_id=self.kim.id, limit=9)
+        assert by_contact == emails.timeline(viewer, deal_id=self.deal.id, limit=9)
+        return [(row.message_id, row.holders) for row in by_contact]
+
+
+@pytest.fixture
+def office(store: Store) -> Office:
+    return Office(store)
+
+
+def test_a_timeline_shows_a_message_once_with_the_holders_whom_the_viewer_may_see(office: Office) -> None:
+    assert office.shown(office.ann) == [("same@example.org", (FIRST,))]
+    office.share(1)
+    assert office.shown(office.ann) == [("same@example.org", (FIRST, BOB))]
+    assert office.shown(office.bob) == [("same@example.org", (BOB,))]
+    assert office.shown(office.cat) == [("same@example.org", (BOB, CAT))]
+    office.share(2)
+    assert office.shown(office.bob) == [("same@example.org", (BOB, CAT))]
+    assert office.shown(office.ann) == [("same@example.org", (FIRST, BOB, CAT))]
+
+
+def test_a_timeline_shows_nothing_of_threads_that_are_not_linked(office: Office) -> None:
+    save(office.ann, office.boxes[0], office.inboxes[0], letter(2, "other@example.org"))
+    assert office.shown(office.ann) == [("same@example.org", (FIRST,))]
+
+
+def test_a_timeline_begins_with_the_newest_and_ends_at_its_limit(office: Office) -> None:
+    for uid in (2, 3, 4):
+        office.receive(0, letter(uid, f"{uid}@example.org", received_at=NOW + timedelta(hours=uid)))
+    names = [name for name, _ in office.shown(office.ann)]
+    assert names == ["4@example.org", "3@example.org", "2@example.org", "same@example.org"]
+    assert len(emails.timeline(office.ann, contact_id=office.kim.id, limit=2)) == 2
+
+
+@pytest.mark.parametrize("difference", ["sender", "date"])
+def test_a_forged_message_id_hides_no_message(office: Office, difference: str) -> None:
+    people = {ParticipantRole.FROM: "evil@example.org", ParticipantRole.TO: FIRST}
+    forged = (
+        letter(2, "same@example.org", people=people, raw=b"forged")
+        if difference == "sender"
+        else letter(2, "same@example.org", sent_at=NOW - timedelta(days=9), raw=b"forged")
+    )
+    office.receive(0, forged)
+    assert len(office.shown(office.ann)) == 2
+
+
+def test_messages_without_a_message_id_are_all_shown(office: Office) -> None:
+    for uid in (2, 3):
+        office.receive(0, letter(uid, None, raw=str(uid).encode()))
+    assert [holders for name, holders in office.shown(office.ann) if name is None] == [(FIRST,), (FIRST,)]
+
+
+def test_a_timeline_of_nobody_is_empty(db: Database) -> None:
+    assert emails.timeline(db, contact_id=987654, limit=9) == []
+    assert emails.timeline(db, limit=9) == []
+
+
+def test_a_contact_and_a_deal_of_one_number_have_timelines_of_their_own(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    kim: Contact = crm.create_contact(db, name="Kim", addresses=[])
+    deal = crm.create_deal(db, title="Big", contact_ids=[], value=None, currency=None)
+    assert kim.id == deal.id
+    (thread,) = save(db, account, inbox, letter(1, "a@example.org")).threads
+    linking.link_contact(db, threads.thread(db, str(thread)), kim, now=NOW)
+    assert len(emails.timeline(db, contact_id=kim.id, limit=9)) == 1
+    assert emails.timeline(db, deal_id=deal.id, limit=9) == []

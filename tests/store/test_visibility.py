@@ -1,0 +1,468 @@
+"""The rule of docs/visibility.md on both databases, against `core.visibility`, in random worlds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from hypothesis import example, given, settings
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreError
+from mailcrm.core.model import Member, MemberRole
+from mailcrm.store import postgres as postgres_store
+from mailcrm.store import rules, sqlite
+from mailcrm.store.database import expand, raw_queries
+from mailcrm.store.location import sqlite_path
+from mailcrm.store.migrate import migrate
+from tests.servers.postgres import PostgresServer, database_of
+from tests.store.worlds import (
+    COMMON_WORD,
+    NOBODY,
+    PLACES,
+    VILLAGE,
+    Builder,
+    World,
+    key,
+    keys_of,
+    rows,
+    worlds,
+)
+
+VIEWERS = (*(key(place) for place in range(PLACES)), NOBODY)
+
+#: The columns that tell a table's rows apart, and one that may be changed.
+KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "member": (("id",), "name"),
+    "team": (("id",), "name"),
+    "team_member": (("team_id", "member_id"), "member_id"),
+    "contact": (("id",), "name"),
+    "contact_address": (("address",), "position"),
+    "deal": (("id",), "title"),
+    "deal_contact": (("deal_id", "contact_id"), "contact_id"),
+    "account": (("id",), "default_visibility"),
+    "account_alias": (("account_id", "address"), "address"),
+    "account_connection": (("account_id",), "username"),
+    "folder": (("id",), "name"),
+    "thread": (("id",), "visibility"),
+    "thread_reference": (("account_id", "message_id"), "thread_id"),
+    "email": (("id",), "subject"),
+    "email_identity": (("account_id", "identity"), "email_id"),
+    "email_body": (("email_id",), "text"),
+    "email_source": (("email_id",), "source"),
+    "email_terms": (("email_id",), "subject"),
+    "participant": (("email_id", "position"), "name"),
+    "attachment": (("email_id", "position"), "name"),
+    "placement": (("folder_id", "uid"), "flags"),
+    "fetch_failure": (("folder_id", "uid"), "error"),
+    "link": (("thread_id", "contact_id", "deal_id"), "origin"),
+    "link_refusal": (("thread_id", "contact_id", "deal_id"), "refused_by"),
+}
+
+#: Deleting one of their rows takes other rows along; test_schema and test_closed_doors look at that.
+PARENTS = frozenset({"member", "team", "contact", "deal", "account", "folder", "thread", "email"})
+OF_STORE = frozenset({"member", "team", "team_member", "contact", "contact_address", "deal", "deal_contact"})
+OF_EMAIL = frozenset({"email_body", "email_source", "email_terms", "participant", "attachment"})
+OF_FOLDER = frozenset({"placement", "fetch_failure"})
+OF_ACCOUNT = frozenset(
+    {"account_alias", "account_connection", "folder", "thread_reference", "email_identity"}
+)
+
+
+class Eyes(Protocol):
+    """What one viewer can do with plain SQL, whoever that viewer is."""
+
+    def ask(self, text: str) -> list[Mapping[str, Any]]:
+        """Return the rows of a statement."""
+
+    def read(self, name: str, **values: object) -> list[Mapping[str, Any]]:
+        """Return the rows of a named query."""
+
+    def attempt(self, statements: Sequence[str]) -> list[bool]:
+        """Try each change and undo it; say which were allowed.
+
+        A change that only a unique or foreign key refused has passed the guard, so it counts as allowed.
+        """
+
+
+class SqliteEyes:
+    def __init__(self, path: Path, viewer: int) -> None:
+        member = Member(id=viewer, name="", address="", role=MemberRole.MEMBER, active=True, login=None)
+        self._connection = sqlite.connect(path)
+        self._db = sqlite.SqliteDatabase(self._connection, path, member)
+
+    def ask(self, text: str) -> list[Mapping[str, Any]]:
+        return [dict(row) for row in self._connection.execute(text)]
+
+    def read(self, name: str, **values: object) -> list[Mapping[str, Any]]:
+        return self._db.read(name, **values)
+
+    def attempt(self, statements: Sequence[str]) -> list[bool]:
+        return [self._one(statement) for statement in statements]
+
+    def _one(self, statement: str) -> bool:
+        self._connection.execute("BEGIN")
+        try:
+            with self._db._changing():
+                return self._connection.execute(statement).rowcount > 0
+        except NotPermitted:
+            return False
+        except (AlreadyExists, StoreError):
+            return True
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+#: Runs each statement with the caller's rights and undoes it, all in one journey to the server.
+ATTEMPT = """
+CREATE FUNCTION public.attempt(statements text[]) RETURNS boolean[] LANGUAGE plpgsql AS $$
+DECLARE
+    answers boolean[] := '{}';
+    statement text;
+    changed bigint;
+BEGIN
+    FOREACH statement IN ARRAY statements LOOP
+        BEGIN
+            EXECUTE statement;
+            GET DIAGNOSTICS changed = ROW_COUNT;
+            RAISE EXCEPTION USING ERRCODE = 'MC001', MESSAGE = changed::text;
+        EXCEPTION
+            WHEN SQLSTATE 'MC001' THEN answers := answers || (SQLERRM <> '0');
+            WHEN insufficient_privilege THEN answers := answers || false;
+            WHEN integrity_constraint_violation THEN answers := answers || true;
+        END;
+    END LOOP;
+    RETURN answers;
+END $$
+"""
+
+
+class PostgresEyes:
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+        self._connection.execute("SET search_path = main, pg_temp")
+        # Compiling a query takes longer than these few rows do.
+        self._connection.execute("SET jit = off")
+
+    def ask(self, text: str) -> list[Mapping[str, Any]]:
+        return list(self._connection.execute(text).fetchall())
+
+    def read(self, name: str, **values: object) -> list[Mapping[str, Any]]:
+        text = expand(raw_queries()[name], postgres_store.TOKENS, postgres_store.EACH)
+        return list(self._connection.execute(postgres_store.placeholders(text), values).fetchall())
+
+    def attempt(self, statements: Sequence[str]) -> list[bool]:
+        row = self._connection.execute("SELECT public.attempt(%s) AS answers", [list(statements)]).fetchone()
+        assert row is not None
+        answers: list[bool] = row["answers"]
+        return answers
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Stage:
+    """One store for all examples, and one pair of eyes for each viewer."""
+
+    def __init__(self, kind: str, url: str, eyes: Mapping[int, SqliteEyes | PostgresEyes]) -> None:
+        self.kind = kind
+        self.builder = Builder(url)
+        self.eyes = eyes
+
+    def close(self) -> None:
+        self.builder.close()
+        for one in self.eyes.values():
+            one.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("worlds") / "mailcrm.db"
+        url = f"sqlite:///{path}"
+        migrate(url)
+        made = Stage("sqlite", url, {viewer: SqliteEyes(sqlite_path(url), viewer) for viewer in VIEWERS})
+        yield made
+        made.close()
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.create_database(template=request.getfixturevalue("migrated_template"))
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(ATTEMPT)
+    eyes: dict[int, SqliteEyes | PostgresEyes] = {}
+    for viewer in VIEWERS:
+        login = f"viewer{viewer - key(0)}"
+        server.create_login(login, "secret")
+        with psycopg.connect(server.superuser_url(database_of(url)), autocommit=True) as superuser:
+            superuser.execute(sql.SQL("GRANT mailcrm_member TO {}").format(sql.Identifier(login)))
+        eyes[viewer] = PostgresEyes(server.url(database_of(url), login))
+    made = Stage("postgres", url, eyes)
+    yield made
+    made.close()
+    server.drop_database(database_of(url))
+
+
+def reads(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> bool:
+    """Say what the oracle says of one row."""
+    if table in OF_STORE:
+        return viewer in world.oracle.active_members
+    if table == "account":
+        place = row["id"] - key(0)
+        return world.manages(viewer, place) or any(
+            world.sees(viewer, n) for n, thread in enumerate(world.threads) if thread.account == place
+        )
+    if table in OF_ACCOUNT | OF_FOLDER:
+        # Every account has one folder, with the account's number.
+        return world.manages(viewer, row.get("account_id", row.get("folder_id")) - key(0))
+    return world.sees(viewer, _thread_of(world, table, row))
+
+
+def writes(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> bool:
+    """Say whether a viewer may change or remove one row."""
+    active = viewer in world.oracle.active_members
+    if table == "member":
+        return active and viewer == key(0)
+    if table == "team_member":
+        return active and viewer in world.oracle.team_members[row["team_id"]]
+    if table in OF_STORE:
+        return active
+    if table == "account":
+        return world.manages(viewer, row["id"] - key(0))
+    if table in OF_ACCOUNT | OF_FOLDER:
+        return reads(world, viewer, table, row)
+    return world.manages(viewer, world.threads[_thread_of(world, table, row)].account)
+
+
+def _thread_of(world: World, table: str, row: Mapping[str, Any]) -> int:
+    if table in OF_EMAIL:
+        email: int = row["email_id"]
+        return world.emails[email - key(0)][0]
+    thread: int = row["id"] if table == "thread" else row["thread_id"]
+    return thread - key(0)
+
+
+@given(world=worlds())
+@example(world=VILLAGE)
+@settings(max_examples=settings().max_examples // 2)
+def test_every_read_shows_what_the_oracle_allows(stage: Stage, world: World) -> None:
+    stage.builder.build(world)
+    content = rows(world, stage.builder.login_of)
+    for viewer, eyes in stage.eyes.items():
+        for table in rules.VISIBLE:
+            columns = KEYS[table][0]
+            expected = [row for row in content[table] if reads(world, viewer, table, row)]
+            seen = eyes.ask(f"SELECT * FROM {table}")
+            assert keys_of(columns, seen) == keys_of(columns, expected), (viewer, table)
+            assert len(seen) == len(expected), (viewer, table)
+        _check_queries(stage, world, viewer)
+
+
+def _check_queries(stage: Stage, world: World, viewer: int) -> None:
+    eyes = stage.eyes[viewer]
+    seen = {n for n in range(len(world.threads)) if world.sees(viewer, n)}
+    mine = {n for n in seen if world.manages(viewer, world.threads[n].account)}
+    visible = {key(n) for n, (thread, _) in enumerate(world.emails) if thread in seen}
+    threads = [key(n) for n in range(len(world.threads))]
+
+    quoted = f'("{COMMON_WORD}")' if stage.kind == "sqlite" else f"('{COMMON_WORD}')"
+    hits = eyes.read("search_emails", query=quoted, limit=100)
+    assert [row["id"] for row in hits] == sorted(visible, reverse=True)
+    if stage.kind == "postgres":
+        assert {
+            row["email_id"] for row in eyes.ask(f"SELECT * FROM search_email('{COMMON_WORD}')")
+        } == visible
+
+    inbox = eyes.read("inbox_page", account_id=None, unlinked=False, unread=False, limit=100)
+    assert {row["id"] for row in inbox} == {key(n) for n in mine}
+    counts = {row["thread_id"]: row["count"] for row in eyes.read("thread_email_counts", ids=threads)}
+    assert counts == {key(n): len(world.threads[n].messages) for n in seen}
+    managers = {n for n, thread in enumerate(threads) if eyes.read("account_manager", id=thread)}
+    assert managers == mine
+
+    targets: list[tuple[dict[str, int | None], set[int]]] = [
+        *(
+            ({"contact_id": key(c), "deal_id": None}, {n for n in seen if c in world.threads[n].contacts})
+            for c in range(world.contacts)
+        ),
+        *(
+            ({"contact_id": None, "deal_id": key(d)}, {n for n in seen if d in world.threads[n].deals})
+            for d in range(world.deals)
+        ),
+    ]
+    for target, linked in targets:
+        copies = [
+            (world.threads[thread].account, message) for thread, message in world.emails if thread in linked
+        ]
+        shown = eyes.read("timeline", limit=100, **target)
+        assert sorted(row["message_id"] for row in shown) == sorted(
+            f"message{message}@example.org" for message in {message for _, message in copies}
+        )
+        assert {row["id"] for row in shown} <= visible
+        texts = [f"message{message}@example.org" for message in range(3)]
+        holders = {(row["address"], row["message_id"]) for row in eyes.read("holders", texts=texts, **target)}
+        assert holders == {
+            (f"account{account}@example.com", f"message{message}@example.org") for account, message in copies
+        }
+
+
+@given(world=worlds())
+@example(world=VILLAGE)
+@settings(max_examples=settings().max_examples // 8)
+def test_every_write_is_allowed_to_those_who_manage_the_account_alone(stage: Stage, world: World) -> None:
+    stage.builder.build(world)
+    content = rows(world, stage.builder.login_of)
+    for viewer, eyes in stage.eyes.items():
+        wanted = [
+            *_changes(world, content, viewer),
+            *_insertions(world, viewer),
+            *_moves(world, viewer),
+        ]
+        answers = eyes.attempt([statement for statement, _ in wanted])
+        wrong = [
+            (statement, allowed)
+            for (statement, expected), allowed in zip(wanted, answers, strict=True)
+            if allowed is not expected
+        ]
+        assert not wrong, viewer
+
+
+def _changes(
+    world: World, content: Mapping[str, list[dict[str, Any]]], viewer: int
+) -> Iterator[tuple[str, bool]]:
+    """Yield an update and a deletion of each row, and whether it is allowed."""
+    first = {key(n) for n in _first_emails(world).values()}
+    for table, (columns, changed) in KEYS.items():
+        for row in content[table]:
+            if row.get("email_id", min(first)) not in first:
+                continue  # emails of one thread are answered alike
+            this = " AND ".join(
+                f"{name} IS NULL" if row[name] is None else f"{name} = {_literal(row[name])}"
+                for name in columns
+            )
+            allowed = writes(world, viewer, table, row)
+            yield f"UPDATE main.{table} SET {changed} = {changed} WHERE {this}", allowed
+            if not (allowed and table in PARENTS):
+                yield f"DELETE FROM main.{table} WHERE {this}", allowed
+
+
+def _insertions(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
+    """Yield a new row of each table below each parent, and whether it is allowed."""
+    active = viewer in world.oracle.active_members
+    yield (
+        _insert("member", name="x", address="x@example.com", role="member", active=True),
+        (active and viewer == key(0)),
+    )
+    yield _insert("team", name="x"), active
+    yield _insert("contact", name="x"), active
+    yield _insert("contact_address", address="x@example.org", contact_id=key(0), position=0), active
+    yield _insert("deal", title="x", status="open"), active
+    yield _insert("deal_contact", deal_id=key(0), contact_id=key(0)), active
+    owning = {account.team for account in world.accounts}
+    for n, team in enumerate(world.teams):
+        inside = active and viewer in {key(m) for m in team}
+        empty = active and not team and n not in owning
+        yield _insert("team_member", team_id=key(n), member_id=viewer), inside or empty
+        new = {"address": "x@example.com", "default_visibility": "private"}
+        yield _insert("account", owner_id=None, team_id=key(n), **new), inside
+    for member in world.member_ids():
+        new = {"address": "x@example.com", "default_visibility": "private"}
+        yield _insert("account", owner_id=member, team_id=None, **new), active and member == viewer
+    for n in range(len(world.accounts)):
+        yield from _insertions_of_account(n, world, viewer)
+    for n, thread in enumerate(world.threads):
+        yield from _insertions_of_thread(n, thread.account, allowed=world.manages(viewer, thread.account))
+    for thread_place, n in _first_emails(world).items():
+        inside = world.manages(viewer, world.threads[thread_place].account)
+        yield from _insertions_of_email(n, allowed=inside)
+        for folder in range(len(world.accounts)):
+            place = {"uidvalidity": 1, "uid": 9, "flags": ""}
+            both = inside and world.manages(viewer, folder)
+            yield _insert("placement", folder_id=key(folder), email_id=key(n), **place), both
+            yield _insert("email_identity", account_id=key(folder), identity="x", email_id=key(n)), both
+
+
+def _first_emails(world: World) -> dict[int, int]:
+    """Return one email of each thread: the others would be answered alike."""
+    return {thread: n for n, (thread, _) in reversed(list(enumerate(world.emails)))}
+
+
+def _insertions_of_account(n: int, world: World, viewer: int) -> Iterator[tuple[str, bool]]:
+    allowed, account = world.manages(viewer, n), key(n)
+    yield _insert("account_alias", account_id=account, address="x@example.com"), allowed
+    connection = {"provider": "x", "imap_host": "x", "imap_port": 1, "imap_security": "tls", "username": "x"}
+    flags = {"all_folders": True, "auto_link_contacts": True, "auto_link_deals": True, "connected": True}
+    yield _insert("account_connection", account_id=account, **connection, **flags), allowed
+    folder = {"path": "x", "name": "x", "usual": True, "selected": True, "highest_uid": 0}
+    yield _insert("folder", account_id=account, **folder), allowed
+    failure = {"uidvalidity": 1, "uid": 9, "error": "x", "attempts": 1, "failed_at": "2026-01-01T00:00:00Z"}
+    yield _insert("fetch_failure", folder_id=account, **failure), allowed
+    thread = {"subject": "x", "visibility": "private", "last_received_at": "2026-01-01T00:00:00Z"}
+    yield _insert("thread", account_id=account, **thread), allowed
+
+
+def _insertions_of_thread(n: int, account: int, *, allowed: bool) -> Iterator[tuple[str, bool]]:
+    below = {"thread_id": key(n), "account_id": key(account)}
+    yield _insert("thread_reference", message_id="x", **below), allowed
+    email = {"digest": "x", "subject": "x", "preview": "x", "from_address": "x", "from_name": "x", "size": 1}
+    flags = dict.fromkeys(
+        ("has_attachment", "truncated", "from_ambiguous", "automatic", "gone_from_junk"), False
+    )
+    rest = {"received_at": "2026-01-01T00:00:00Z", "direction": "in", "repairs": ""}
+    yield _insert("email", **below, **email, **flags, **rest), allowed
+    link = {"thread_id": key(n), "contact_id": None, "deal_id": key(0)}
+    then = "2026-01-01T00:00:00Z"
+    yield _insert("link", origin="manual", linked_by=key(0), linked_at=then, **link), allowed
+    yield _insert("link_refusal", refused_by=key(0), refused_at=then, **link), allowed
+
+
+def _insertions_of_email(n: int, *, allowed: bool) -> Iterator[tuple[str, bool]]:
+    email = {"email_id": key(n)}
+    yield _insert("email_body", text="x", **email), allowed
+    yield _insert("email_source", source="x", **email), allowed
+    yield _insert("email_terms", subject="x", people="x", body="x", **email), allowed
+    person = {"position": 9, "role": "to", "name": "x", "address": "x", "untagged": "x"}
+    yield _insert("participant", **person, **email), allowed
+    part = {"position": 9, "part_id": "9", "name": "x", "type": "x", "size": 1, "inline": False}
+    yield _insert("attachment", **part, **email), allowed
+
+
+def _moves(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
+    """Yield a move of an email, its place and the links of each thread, and whether it is allowed."""
+    for thread, n in _first_emails(world).items():
+        source = world.threads[thread]
+        own = world.manages(viewer, source.account)
+        for m, target in enumerate(world.threads):
+            both = own and world.manages(viewer, target.account)
+            into = f"thread_id = {key(m)}"
+            account = f"account_id = {key(target.account)}"
+            yield f"UPDATE main.email SET {into}, {account} WHERE id = {key(n)}", both
+            if source.contacts or source.deals:
+                yield f"UPDATE main.link SET {into} WHERE thread_id = {key(thread)}", both
+        for folder in range(len(world.accounts)):
+            both = own and world.manages(viewer, folder)
+            yield f"UPDATE main.placement SET folder_id = {key(folder)} WHERE email_id = {key(n)}", both
+
+
+def _insert(table: str, **values: object) -> str:
+    return (
+        f"INSERT INTO main.{table} ({', '.join(values)}) VALUES ({', '.join(map(_literal, values.values()))})"
+    )
+
+
+def _literal(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool() | int():
+            return str(value)
+        case _:
+            return f"'{value}'"
+
+
+def test_every_protected_table_takes_part_in_the_property() -> None:
+    assert KEYS.keys() == rules.VISIBLE.keys() == rules.MANAGED.keys()

@@ -1,0 +1,572 @@
+"""Random worlds: members, teams, accounts, mail and links, as a strategy and as rows in a store.
+
+Ids are places in the world's tuples, counted from `FIRST_ID`, above what a sequence hands out, so
+that a row which a viewer adds never meets one of these. What a viewer may see of a world is left to
+`core.visibility`. For a test that needs no world, `connect`, `inbox` and `letter` make one mailbox.
+"""
+
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import psycopg
+from hypothesis import strategies as st
+
+from mailcrm.core import visibility
+from mailcrm.core.model import (
+    Account,
+    Attachment,
+    Direction,
+    Endpoint,
+    Folder,
+    FolderRole,
+    ParsedEmail,
+    Participant,
+    ParticipantRole,
+    Security,
+    Visibility,
+)
+from mailcrm.core.plan import Arrival, digest, identity
+from mailcrm.store import accounts, folders, rules
+from mailcrm.store.database import Database
+from mailcrm.store.emails import NewEmail, Saved, save_batch
+from mailcrm.store.location import is_postgres, sqlite_path
+from tests.conftest import NOW
+
+FIRST_ID = 1_000_000
+
+#: One viewer for each place, whether or not the world has a member there.
+PLACES = 4
+
+#: The viewer that is no member of any world.
+NOBODY = FIRST_ID + 99
+
+#: Each email also holds a word of its own, see `word`.
+COMMON_WORD = "quotation"
+
+_THEN = "2026-01-01T00:00:00Z"
+
+Key: TypeAlias = int | tuple[int, int]
+Rows: TypeAlias = dict[str, list[dict[str, object]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountShape:
+    """An account of one member or one team, by place."""
+
+    owner: int | None
+    team: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadShape:
+    """A thread; each of `messages` is one email, and equal numbers are copies of one message."""
+
+    account: int
+    shared: bool
+    contacts: frozenset[int]
+    deals: frozenset[int]
+    refused: frozenset[int]
+    messages: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class World:
+    """A store's content; the first member is the admin, `active` says who was not deactivated."""
+
+    active: tuple[bool, ...]
+    teams: tuple[frozenset[int], ...]
+    accounts: tuple[AccountShape, ...]
+    contacts: int
+    deals: int
+    threads: tuple[ThreadShape, ...]
+
+    @cached_property
+    def oracle(self) -> visibility.World:
+        """The world as the rule in Python sees it."""
+        return visibility.World(
+            active_members={key(place) for place, active in enumerate(self.active) if active},
+            team_members={key(place): {key(m) for m in team} for place, team in enumerate(self.teams)},
+            account_owner={key(n): _maybe(a.owner) for n, a in enumerate(self.accounts)},
+            account_team={key(n): _maybe(a.team) for n, a in enumerate(self.accounts)},
+            thread_account={key(n): key(t.account) for n, t in enumerate(self.threads)},
+            thread_visibility={
+                key(n): Visibility.SHARED if t.shared else Visibility.PRIVATE
+                for n, t in enumerate(self.threads)
+            },
+            linked={key(n) for n, t in enumerate(self.threads) if t.contacts or t.deals},
+        )
+
+    @cached_property
+    def emails(self) -> tuple[tuple[int, int], ...]:
+        """The thread and the message of each email, by place."""
+        return tuple((n, message) for n, t in enumerate(self.threads) for message in t.messages)
+
+    def member_ids(self) -> list[int]:
+        """Return the ids of all members."""
+        return [key(place) for place in range(len(self.active))]
+
+    def sees(self, viewer: int, thread: int) -> bool:
+        """Say whether the oracle lets `viewer` read the thread at a place."""
+        return visibility.may_see(self.oracle, viewer, key(thread)).allowed
+
+    def manages(self, viewer: int, account: int) -> bool:
+        """Say whether `viewer` manages the account at a place."""
+        return visibility.manages(self.oracle, viewer, key(account))
+
+
+def key(place: int) -> int:
+    """Return the id of what stands at a place."""
+    return FIRST_ID + place
+
+
+def _maybe(place: int | None) -> int | None:
+    return None if place is None else key(place)
+
+
+def word(email: int) -> str:
+    """Return the word that only the email at this place holds."""
+    return f"word{email}x"
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Draw a world of up to four members, two teams, three accounts and four threads."""
+    active = tuple(draw(st.lists(st.sampled_from([True, True, True, False]), min_size=2, max_size=PLACES)))
+    people = st.integers(0, len(active) - 1)
+    teams = tuple(draw(st.lists(st.frozensets(people, max_size=3), max_size=2)))
+    personal = people.map(lambda owner: AccountShape(owner=owner, team=None))
+    owners: st.SearchStrategy[AccountShape] = personal
+    if teams:
+        shared = st.integers(0, len(teams) - 1).map(lambda team: AccountShape(owner=None, team=team))
+        owners = st.one_of(personal, shared)
+    accounts = tuple(draw(st.lists(owners, min_size=1, max_size=3)))
+    contacts, deals = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    thread = st.builds(
+        ThreadShape,
+        account=st.integers(0, len(accounts) - 1),
+        shared=st.booleans(),
+        contacts=st.frozensets(st.integers(0, contacts - 1), max_size=2),
+        deals=st.frozensets(st.integers(0, deals - 1), max_size=1),
+        refused=st.frozensets(st.integers(0, contacts - 1), max_size=1),
+        messages=st.lists(st.integers(0, 2), min_size=1, max_size=2).map(tuple),
+    )
+    threads = tuple(draw(st.lists(thread, min_size=1, max_size=4)))
+    return World(
+        active=active, teams=teams, accounts=accounts, contacts=contacts, deals=deals, threads=threads
+    )
+
+
+def _thread(account: int, *, shared: bool, linked: bool, messages: tuple[int, ...]) -> ThreadShape:
+    contacts = frozenset({0} if linked else ())
+    return ThreadShape(
+        account=account,
+        shared=shared,
+        contacts=contacts,
+        deals=frozenset(),
+        refused=frozenset({1}),
+        messages=messages,
+    )
+
+
+#: What chance alone seldom draws together: a deactivated owner, a team with a deactivated member, and
+#: a team that all have left while it owns an account.
+VILLAGE = World(
+    active=(True, True, False, True),
+    teams=(frozenset({1, 2}), frozenset()),
+    accounts=(
+        AccountShape(owner=2, team=None),
+        AccountShape(owner=None, team=0),
+        AccountShape(owner=None, team=1),
+    ),
+    contacts=2,
+    deals=1,
+    threads=(
+        _thread(0, shared=True, linked=True, messages=(0,)),
+        _thread(0, shared=False, linked=True, messages=(1,)),
+        _thread(1, shared=True, linked=False, messages=(0, 2)),
+        _thread(2, shared=False, linked=True, messages=(0,)),
+    ),
+)
+
+
+def rows(world: World, login_of: Callable[[int], str | None]) -> Rows:
+    """Return the rows of every protected table, in an order in which they can be added."""
+    made: Rows = {
+        "member": [
+            {
+                "id": key(n),
+                "name": f"Member {n}",
+                "address": f"member{n}@example.com",
+                "role": "member" if n else "admin",
+                "active": active,
+                "login": login_of(key(n)),
+            }
+            for n, active in enumerate(world.active)
+        ],
+        "team": [{"id": key(n), "name": f"Team {n}"} for n in range(len(world.teams))],
+        "team_member": [
+            {"team_id": key(n), "member_id": key(m)} for n, team in enumerate(world.teams) for m in team
+        ],
+        "contact": [
+            {"id": key(n), "name": f"Contact {n}", "owner_id": key(0)} for n in range(world.contacts)
+        ],
+        "contact_address": [
+            {"address": f"contact{n}@example.org", "contact_id": key(n), "position": 0}
+            for n in range(world.contacts)
+        ],
+        "deal": [
+            {
+                "id": key(n),
+                "title": f"Deal {n}",
+                "status": "open",
+                "owner_id": key(0),
+                "value": None,
+                "currency": None,
+            }
+            for n in range(world.deals)
+        ],
+        "deal_contact": [{"deal_id": key(n), "contact_id": key(0)} for n in range(world.deals)],
+    }
+    made |= _account_rows(world)
+    made |= _thread_rows(world)
+    made |= _email_rows(world)
+    return made
+
+
+def _account_rows(world: World) -> Rows:
+    places = range(len(world.accounts))
+    return {
+        "account": [
+            {
+                "id": key(n),
+                "address": f"account{n}@example.com",
+                "owner_id": _maybe(a.owner),
+                "team_id": _maybe(a.team),
+                "default_visibility": "private",
+            }
+            for n, a in enumerate(world.accounts)
+        ],
+        "account_alias": [{"account_id": key(n), "address": f"alias{n}@example.com"} for n in places],
+        "account_connection": [
+            {
+                "account_id": key(n),
+                "provider": "imap",
+                "imap_host": "imap.example.com",
+                "imap_port": 993,
+                "imap_security": "tls",
+                "username": f"user{n}",
+                "all_folders": True,
+                "auto_link_contacts": True,
+                "auto_link_deals": True,
+                "connected": True,
+            }
+            for n in places
+        ],
+        "folder": [
+            {
+                "id": key(n),
+                "account_id": key(n),
+                "path": "INBOX",
+                "name": "INBOX",
+                "role": "inbox",
+                "usual": True,
+                "selected": True,
+                "highest_uid": 0,
+            }
+            for n in places
+        ],
+        "fetch_failure": [
+            {"folder_id": key(n), "uidvalidity": 1, "uid": 7, "error": "x", "attempts": 1, "failed_at": _THEN}
+            for n in places
+        ],
+    }
+
+
+def _thread_rows(world: World) -> Rows:
+    return {
+        "thread": [
+            {
+                "id": key(n),
+                "account_id": key(t.account),
+                "subject": f"Subject {n}",
+                "visibility": "shared" if t.shared else "private",
+                "last_received_at": _THEN,
+            }
+            for n, t in enumerate(world.threads)
+        ],
+        "thread_reference": [
+            {"account_id": key(t.account), "message_id": f"reference{n}@example.org", "thread_id": key(n)}
+            for n, t in enumerate(world.threads)
+        ],
+        "link": [
+            {
+                "thread_id": key(n),
+                "contact_id": contact,
+                "deal_id": deal,
+                "origin": "auto",
+                "linked_by": key(0),
+                "linked_at": _THEN,
+            }
+            for n, t in enumerate(world.threads)
+            for contact, deal in [
+                *((key(c), None) for c in sorted(t.contacts)),
+                *((None, key(d)) for d in sorted(t.deals)),
+            ]
+        ],
+        "link_refusal": [
+            {
+                "thread_id": key(n),
+                "contact_id": key(contact),
+                "deal_id": None,
+                "refused_by": key(0),
+                "refused_at": _THEN,
+            }
+            for n, t in enumerate(world.threads)
+            for contact in t.refused
+        ],
+    }
+
+
+def _email_rows(world: World) -> Rows:
+    emails = list(enumerate(world.emails))
+    return {
+        "email": [
+            {
+                "id": key(n),
+                "account_id": key(world.threads[thread].account),
+                "thread_id": key(thread),
+                "message_id": f"message{message}@example.org",
+                "digest": f"digest{n}",
+                "subject": f"Message {message}",
+                "preview": word(n),
+                "from_address": "contact0@example.org",
+                "from_name": "Contact 0",
+                "sent_at": _THEN,
+                "received_at": _THEN,
+                "size": 100,
+                "direction": "in",
+                "has_attachment": True,
+                "truncated": False,
+                "from_ambiguous": False,
+                "automatic": False,
+                "repairs": "",
+                "gone_from_junk": False,
+            }
+            for n, (thread, message) in emails
+        ],
+        "email_identity": [
+            {
+                "account_id": key(world.threads[thread].account),
+                "identity": f"identity{n}",
+                "email_id": key(n),
+            }
+            for n, (thread, _) in emails
+        ],
+        "email_body": [{"email_id": key(n), "text": f"{COMMON_WORD} {word(n)}"} for n, _ in emails],
+        "email_source": [{"email_id": key(n), "source": b"source"} for n, _ in emails],
+        "email_terms": [
+            {"email_id": key(n), "subject": "message", "people": "", "body": f"{COMMON_WORD} {word(n)}"}
+            for n, _ in emails
+        ],
+        "participant": [
+            {
+                "email_id": key(n),
+                "position": 0,
+                "role": "from",
+                "name": "",
+                "address": "contact0@example.org",
+                "untagged": "contact0@example.org",
+            }
+            for n, _ in emails
+        ],
+        "attachment": [
+            {
+                "email_id": key(n),
+                "position": 0,
+                "part_id": "2",
+                "name": "a.pdf",
+                "type": "application/pdf",
+                "size": 5,
+                "inline": False,
+            }
+            for n, _ in emails
+        ],
+        "placement": [
+            {
+                "folder_id": key(world.threads[thread].account),
+                "uidvalidity": 1,
+                "uid": n + 1,
+                "email_id": key(n),
+                "flags": "",
+            }
+            for n, (thread, _) in emails
+        ],
+    }
+
+
+class Builder:
+    """Fills a migrated store with one world after another, as the owner of the schema."""
+
+    def __init__(self, url: str) -> None:
+        """Connect; members of the worlds get the logins that `login_of` names on PostgreSQL."""
+        self._connection: sqlite3.Connection | psycopg.Connection[tuple[Any, ...]]
+        self._postgres = is_postgres(url)
+        if self._postgres:
+            self._connection = psycopg.connect(url, autocommit=True)
+            self._connection.execute("SET search_path = main")
+        else:
+            self._connection = sqlite3.connect(sqlite_path(url), isolation_level=None)
+
+    def login_of(self, member: int) -> str | None:
+        """Return the database login of a member id."""
+        return f"viewer{member - FIRST_ID}" if self._postgres else None
+
+    def build(self, world: World) -> None:
+        """Put `world` in the place of whatever the store holds."""
+        connection = self._connection
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("BEGIN")
+            # A child stands below its parent in the rules, so that emptied backwards nothing is left over.
+            for table in reversed(list(rules.VISIBLE)):
+                cursor.execute(f"DELETE FROM main.{table}")
+            for table, content in rows(world, self.login_of).items():
+                self._insert(cursor, table, content)
+            cursor.execute("COMMIT")
+
+    def _insert(
+        self,
+        cursor: sqlite3.Cursor | psycopg.Cursor[tuple[Any, ...]],
+        table: str,
+        content: Sequence[Mapping[str, object]],
+    ) -> None:
+        if not content:
+            return
+        columns = list(content[0])
+        if isinstance(cursor, sqlite3.Cursor):
+            places = ", ".join(f":{name}" for name in columns)
+            cursor.executemany(
+                f"INSERT INTO main.{table} ({', '.join(columns)}) VALUES ({places})", list(content)
+            )
+            return
+        # One statement of many rows is a single journey to the server.
+        line = f"({', '.join(['%s'] * len(columns))})"
+        cursor.execute(
+            f"INSERT INTO main.{table} ({', '.join(columns)}) VALUES {', '.join([line] * len(content))}",
+            [row[name] for row in content for name in columns],
+        )
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+def keys_of(columns: Iterable[str], content: Iterable[Mapping[str, object]]) -> set[tuple[object, ...]]:
+    """Return the values of `columns` in each row."""
+    names = list(columns)
+    return {tuple(row[name] for name in names) for row in content}
+
+
+SERVER = Endpoint(host="imap.example.com", port=993, security=Security.TLS)
+
+
+def connect(
+    db: Database,
+    address: str,
+    *,
+    team_id: int | None = None,
+    default_visibility: Visibility = Visibility.PRIVATE,
+    imap: Endpoint = SERVER,
+) -> Account:
+    """Add an account of the viewer, or of a team."""
+    return accounts.create_account(
+        db,
+        address=address,
+        owner_id=None if team_id is not None else db.viewer.id,
+        team_id=team_id,
+        default_visibility=default_visibility,
+        provider="imap",
+        imap=imap,
+        username=address,
+        history_start=None,
+        all_folders=True,
+    )
+
+
+def folder(db: Database, account: Account, path: str = "INBOX", role: FolderRole | None = None) -> Folder:
+    """Add a folder to an account."""
+    folders.save_folder(db, account, path=path, name=path, role=role, usual=True, selected=True)
+    return next(known for known in folders.folders(db, account) if known.path == path)
+
+
+def letter(
+    uid: int,
+    message_id: str | None = None,
+    *,
+    references: Sequence[str] = (),
+    subject: str = "Price list",
+    text: str = "Hello",
+    people: Mapping[ParticipantRole, str] | None = None,
+    received_at: datetime = NOW,
+    sent_at: datetime | None = NOW,
+    raw: bytes | None = None,
+    attachments: Sequence[Attachment] = (),
+    flags: Iterable[str] = (),
+    automatic: bool = False,
+    from_ambiguous: bool = False,
+) -> NewEmail:
+    """Return an email as a sync would store it, from Kim to Ann unless `people` says otherwise."""
+    raw = f"{uid} {message_id} {subject}".encode() if raw is None else raw
+    named = people or {ParticipantRole.FROM: "kim@example.kr", ParticipantRole.TO: "ann@example.com"}
+    return NewEmail(
+        arrival=Arrival(
+            uid=uid,
+            identity=identity(message_id, len(raw), received_at),
+            size=len(raw),
+            received_at=received_at,
+            sent_at=sent_at,
+            flags=frozenset(flags),
+        ),
+        raw=raw,
+        digest=digest(raw),
+        truncated=False,
+        parsed=ParsedEmail(
+            message_id=message_id,
+            in_reply_to=(),
+            references=tuple(references),
+            sent_at=sent_at,
+            subject=subject,
+            participants=tuple(Participant(role=role, name="", address=at) for role, at in named.items()),
+            from_ambiguous=from_ambiguous,
+            automatic=automatic,
+            text=text,
+            preview=text[:200],
+            attachments=tuple(attachments),
+            repairs=(),
+        ),
+        direction=Direction.IN,
+    )
+
+
+def save(db: Database, account: Account, into: Folder, *letters: NewEmail) -> Saved:
+    """Store letters in one batch under UIDVALIDITY 1."""
+    return save_batch(db, account, into, 1, letters)
+
+
+class Mailboxes:
+    """Fresh accounts in one store, so that one example of a property finds nothing of another."""
+
+    def __init__(self, db: Database) -> None:
+        """Take the connection of the member who will own them."""
+        self.db = db
+        self._numbers = itertools.count(1)
+
+    def fresh(self) -> tuple[Account, Folder]:
+        """Return a new account and its inbox."""
+        account = connect(self.db, f"box{next(self._numbers)}@example.com")
+        return account, folder(self.db, account)
