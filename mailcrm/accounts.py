@@ -13,6 +13,7 @@ from mailcrm import keychain
 from mailcrm.config import AccountConfig, Config, data_folder, forget_account, remember_account
 from mailcrm.core.errors import NotFound
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
+from mailcrm.keychain import SecretPlace
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
 from mailcrm.store import accounts, folders, members
 from mailcrm.store.database import Database
@@ -22,24 +23,29 @@ _LEFT_OUT = frozenset({FolderRole.JUNK, FolderRole.TRASH, FolderRole.DRAFTS, Fol
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewAccount:
-    """All that is asked before an account is connected; `folders` None means all that are usual.
+class Login:
+    """How the server of an account lets us in, and where the password is kept after that.
 
-    `password_command` prints the password; else `password` itself is kept, in the keyring or, when
-    `in_file`, in a file that only its owner can read.
+    `password_command` prints the password; without one `password` itself is kept at `place`.
+    `ca_file` names a PEM file whose certificates are trusted in place of the computer's own.
     """
 
     address: str
-    provider: str
     imap: Endpoint
     username: str
-    visibility: Visibility
-    history_start: datetime | None
-    folders: tuple[str, ...] | None
     ca_file: str | None
     password: str = field(repr=False)
     password_command: str | None
-    in_file: bool
+    place: SecretPlace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What an account starts with; `history_start` None means all, `folders` None all that are usual."""
+
+    visibility: Visibility
+    history_start: datetime | None
+    folders: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +61,11 @@ def secrets_folder() -> Path:
     return data_folder() / "secrets"
 
 
-def log_in_once(new: NewAccount) -> tuple[Offered, ...]:
-    """Prove that the server lets us in, and return its folders; raises MailError."""
-    with open_session(new.imap, username=new.username, password=new.password, ca_file=new.ca_file) as imap:
+def log_in_once(login: Login) -> tuple[Offered, ...]:
+    """Prove that the server lets us in, and return its folders; raises MailError or ConfigError."""
+    with open_session(
+        login.imap, username=login.username, password=login.password, ca_file=login.ca_file
+    ) as imap:
         return offered_folders(imap)
 
 
@@ -78,16 +86,23 @@ def offered_folders(imap: ImapSession) -> tuple[Offered, ...]:
 
 
 def connect_account(
-    db: Database, config: Config, new: NewAccount, offered: Sequence[Offered], *, team_id: int | None
+    db: Database,
+    config: Config,
+    login: Login,
+    settings: Settings,
+    *,
+    provider: str,
+    offered: Sequence[Offered],
+    team_id: int | None,
 ) -> Account:
     """Store an account with its folders, then its password; raises AlreadyExists or NotFound.
 
     The account is the viewer's own, or with `team_id` a team's. `offered` is empty when nobody
     logged in; the first sync finds the folders then.
     """
-    if new.folders is not None:
+    if settings.folders is not None:
         known = {one.folder.name for one in offered}
-        for name in new.folders:
+        for name in settings.folders:
             if name not in known:
                 raise NotFound(
                     f"There is no folder {name!r} on the server.",
@@ -96,35 +111,33 @@ def connect_account(
     with db.transaction():
         account = accounts.create_account(
             db,
-            address=new.address,
+            address=login.address,
             owner_id=db.viewer.id if team_id is None else None,
             team_id=team_id,
-            default_visibility=new.visibility,
-            provider=new.provider,
-            imap=new.imap,
-            username=new.username,
-            history_start=new.history_start,
-            all_folders=new.folders is None,
+            default_visibility=settings.visibility,
+            provider=provider,
+            imap=login.imap,
+            username=login.username,
+            history_start=settings.history_start,
+            all_folders=settings.folders is None,
         )
         remember_folders(db, account, offered)
         for folder in folders.folders(db, account):
-            if new.folders is not None:
-                folders.select_folder(db, folder, selected=folder.name in new.folders)
-        keep_password(config, new)
+            if settings.folders is not None:
+                folders.select_folder(db, folder, selected=folder.name in settings.folders)
+        keep_password(config, login)
     return account
 
 
-def keep_password(config: Config, new: NewAccount) -> None:
+def keep_password(config: Config, login: Login) -> None:
     """Keep what opens the account where it was asked to be kept; raises ConfigError when it cannot be."""
-    if new.password_command is None and keychain.environment_name(new.address) not in os.environ:
-        if new.in_file:
-            keychain.store_in_file(new.address, new.imap.host, new.password, secrets=secrets_folder())
-        else:
-            keychain.store_in_keyring(new.address, new.imap.host, new.password)
+    address, host = login.address, login.imap.host
+    if login.password_command is None and keychain.environment_name(address) not in os.environ:
+        keychain.keep(address, host, login.password, place=login.place, secrets=secrets_folder())
     remember_account(
         config,
-        new.address,
-        AccountConfig(host=new.imap.host, password_command=new.password_command, ca_file=new.ca_file),
+        address,
+        AccountConfig(host=host, password_command=login.password_command, ca_file=login.ca_file),
     )
 
 
@@ -148,6 +161,7 @@ def remember_folders(db: Database, account: Account, offered: Sequence[Offered])
             path=one.folder.path,
             name=one.folder.name,
             role=one.folder.role,
+            usual=one.usual,
             selected=account.all_folders and one.usual,
         )
 
@@ -171,15 +185,17 @@ def choose_all_folders(db: Database, account: Account) -> None:
     """Sync all folders but junk, trash and drafts from now on, also those that appear later."""
     with db.transaction():
         accounts.set_all_folders(db, account, all_folders=True)
-        for folder in folders.folders(db, account):
-            folders.select_folder(db, folder, selected=folder.selected or folder.role not in _LEFT_OUT)
+        folders.select_usual_folders(db, account)
 
 
 def disconnect_account(db: Database, config: Config, account: Account) -> None:
-    """Sync the account no more and delete its password; its mail stays."""
-    accounts.disconnect_account(db, account)
-    forget_account(config, account.address)
+    """Delete the account's password and its table in config.toml, and sync it no more; its mail stays.
+
+    The store comes last, so that whatever fails, the account is there to be disconnected again.
+    """
     keychain.forget(account.address, account.imap.host, secrets=secrets_folder())
+    forget_account(config, account.address)
+    accounts.disconnect_account(db, account)
 
 
 def own_addresses(db: Database, account: Account) -> frozenset[str]:

@@ -6,6 +6,7 @@ command does is left to `commands`.
 
 import io
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -40,6 +41,9 @@ from mailcrm.render import Display
 
 #: The exit code after Ctrl-C, which Typer gives: 128 and the number of SIGINT.
 INTERRUPTED = 130
+
+#: EX_SOFTWARE of sysexits.h.
+UNFORESEEN = 70
 
 app = typer.Typer(
     name="mailcrm",
@@ -127,7 +131,11 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(hoist(words), prog_name="mailcrm")
+        try:
+            app(hoist(words), prog_name="mailcrm")
+        finally:
+            # What is still buffered fails here, where it can be told, and not after the last line.
+            sys.stdout.flush()
     except MailcrmError as error:
         if "-vv" in words:
             traceback.print_exception(error)
@@ -137,3 +145,15 @@ def main() -> None:
         if stop.code == INTERRUPTED:
             print("mailcrm: stopped; what was done is kept.", file=sys.stderr)
         raise
+    except BrokenPipeError:
+        # The reader of our output has seen enough (| head); Python would complain on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        # The last boundary: a fault of the program is one sentence, too. Its text may hold anything,
+        # so only its kind is told.
+        if "-vv" in words:
+            raise
+        what = os.strerror(error.errno or 0) if isinstance(error, OSError) else type(error).__name__
+        print(f"mailcrm: {what}. Run it again with -vv to see where.", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNFORESEEN)

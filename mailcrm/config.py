@@ -117,7 +117,10 @@ _TYPE_NAMES: Mapping[type, str] = MappingProxyType({str: "a text", int: "a whole
 
 
 def remember_account(config: Config, address: str, entry: AccountConfig) -> None:
-    """Write how this machine reaches an account to config.toml, keeping all else that stands there."""
+    """Write how this machine reaches an account to config.toml, keeping all else that stands there.
+
+    Raises ConfigError when the file cannot be written.
+    """
     import tomlkit
 
     table = tomlkit.table()
@@ -126,17 +129,24 @@ def remember_account(config: Config, address: str, entry: AccountConfig) -> None
         if value is not None:
             table[key] = value
     document = _document(config.path)
-    document.setdefault("accounts", tomlkit.table(is_super_table=True))[address] = table
+    entries = document.setdefault("accounts", tomlkit.table(is_super_table=True))
+    entries[_spelled(entries, address)] = table
     _write(config.path, tomlkit.dumps(document))
 
 
 def forget_account(config: Config, address: str) -> None:
-    """Take an account out of config.toml, keeping all else that stands there."""
+    """Take an account out of config.toml, keeping all else that stands there; raises ConfigError."""
     import tomlkit
 
     document = _document(config.path)
-    if document.get("accounts", {}).pop(address, None) is not None:
+    entries = document.get("accounts", {})
+    if entries.pop(_spelled(entries, address), None) is not None:
         _write(config.path, tomlkit.dumps(document))
+
+
+def _spelled(entries: Mapping[str, Any], address: str) -> str:
+    """Return the key of an account as the person wrote it, in capitals perhaps."""
+    return next((key for key in entries if key.lower() == address), address)
 
 
 def _document(path: Path) -> "TOMLDocument":
@@ -146,11 +156,14 @@ def _document(path: Path) -> "TOMLDocument":
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Written beside and renamed, so that a crash leaves either the old file or the new one.
     beside = path.with_name(f"{path.name}.new")
-    with os.fdopen(
-        os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(text)
-    beside.replace(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(
+            os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

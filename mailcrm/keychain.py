@@ -1,16 +1,28 @@
 """Where the password of an account comes from: environment, credential file, command, keyring, secret file.
 
-The order is that of docs/passwords.md. A password belongs to an address *and* a host, so that it is
-never sent to another server than the one it was given for. Nothing here is logged.
+The order is that of docs/passwords.md. In the keyring and in the secret files a password belongs to an
+address *and* a host, so that it is never sent to another server than the one it was given for. The
+environment variable and the credential file are bound to no host: they name the address only, and
+`a.b@example.com` and `a-b@example.com` share one variable. Nothing here is logged.
 """
 
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 
 from mailcrm.core.errors import ConfigError, CredentialMissing
+
+
+class SecretPlace(StrEnum):
+    """Where mailcrm keeps a password that it was given."""
+
+    KEYRING = "keyring"
+    FILE = "file"
+
 
 #: Back ends that keep a secret encrypted by the desktop or the system. Anything else, first of all
 #: a plain-text file that an installed package slips in, is refused.
@@ -29,7 +41,10 @@ _COMMAND_SECONDS = 60
 
 
 def environment_name(address: str) -> str:
-    """Return the variable that may hold the password of `address`."""
+    """Return the variable that may hold the password of `address`.
+
+    Other addresses share it when they differ in dots and dashes only.
+    """
     return "MAILCRM_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", address.upper())
 
 
@@ -46,7 +61,7 @@ def find_password(
         # systemd.exec(5), LoadCredential=
         path = Path(environ["CREDENTIALS_DIRECTORY"]) / f"mailcrm-{address}"
         if path.is_file():
-            return _first_line(path.read_text("utf-8"))
+            return _first_line(_read(path))
     if command is not None:
         return run_command(command)
     stored = _from_keyring(address, host)
@@ -56,7 +71,7 @@ def find_password(
     if path.is_file():
         if path.stat().st_mode & 0o077:
             raise ConfigError(f"Other users can read {path}.", hint=f"Run: chmod 600 {path}")
-        return _first_line(path.read_text("utf-8"))
+        return _first_line(_read(path))
     raise CredentialMissing(f"There is no password for {address} at {host} here.")
 
 
@@ -76,57 +91,74 @@ def run_command(command: str) -> str:
     return _first_line(done.stdout)
 
 
-def keyring_available() -> bool:
-    """Say whether this machine has a keyring that we trust."""
-    return _keyring() is not None
+def keep(address: str, host: str, password: str, *, place: SecretPlace, secrets: Path) -> None:
+    """Keep a password in one place and no longer in the other; raises ConfigError or CredentialMissing."""
+    match place:
+        case SecretPlace.KEYRING:
+            _keep_in_keyring(address, host, password)
+            _secret_file(secrets, address, host).unlink(missing_ok=True)
+        case SecretPlace.FILE:
+            _keep_in_file(_secret_file(secrets, address, host), password)
+            _delete_from_keyring(address, host)
 
 
-def store_in_keyring(address: str, host: str, password: str) -> None:
-    """Keep a password in the keyring; raises ConfigError when there is none."""
+def forget(address: str, host: str, *, secrets: Path) -> None:
+    """Delete the stored password of an account, wherever it is; raises CredentialMissing."""
+    _secret_file(secrets, address, host).unlink(missing_ok=True)
+    _delete_from_keyring(address, host)
+
+
+def _keep_in_keyring(address: str, host: str, password: str) -> None:
     backend = _keyring()
     if backend is None:
         raise ConfigError(
             "This machine has no keyring that mailcrm trusts.",
             hint="Use --password-command, or --store-secret file for a file that only you can read.",
         )
-    backend.set_password(_service(host), address, password)  # type: ignore[attr-defined] # a keyring back end
+    with _asking_keyring(address):
+        backend.set_password(_service(host), address, password)  # type: ignore[attr-defined] # a keyring back end
 
 
-def store_in_file(address: str, host: str, password: str, *, secrets: Path) -> Path:
-    """Keep a password in a file that only its owner can read, and return the file."""
-    path = _secret_file(secrets, address, host)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _keep_in_file(path: Path, password: str) -> None:
     beside = path.with_name(f"{path.name}.new")
-    with os.fdopen(
-        os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(password + "\n")
-    beside.replace(path)
-    return path
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(
+            os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(password + "\n")
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def forget(address: str, host: str, *, secrets: Path) -> None:
-    """Delete the stored password of an account, wherever it is."""
-    _secret_file(secrets, address, host).unlink(missing_ok=True)
+def _delete_from_keyring(address: str, host: str) -> None:
     backend = _keyring()
     if backend is not None and _from_keyring(address, host) is not None:
-        backend.delete_password(_service(host), address)  # type: ignore[attr-defined] # a keyring back end
+        with _asking_keyring(address):
+            backend.delete_password(_service(host), address)  # type: ignore[attr-defined] # a keyring back end
 
 
 def _from_keyring(address: str, host: str) -> str | None:
     backend = _keyring()
     if backend is None:
         return None
+    with _asking_keyring(address):
+        found: str | None = backend.get_password(_service(host), address)  # type: ignore[attr-defined]
+    return found
+
+
+@contextmanager
+def _asking_keyring(address: str) -> Iterator[None]:
     import keyring.errors
 
     try:
-        found: str | None = backend.get_password(_service(host), address)  # type: ignore[attr-defined]
+        yield
     except keyring.errors.KeyringError as error:
         raise CredentialMissing(
-            f"The keyring did not give the password of {address}: it may be locked.",
+            f"The keyring did not open for the password of {address}: it may be locked.",
             hint="Unlock it, or use password_command where no desktop session runs (cron).",
         ) from error
-    return found
 
 
 def _keyring() -> object | None:
@@ -147,6 +179,13 @@ def _service(host: str) -> str:
 def _secret_file(secrets: Path, address: str, host: str) -> Path:
     # Both come from outside, so nothing in them may climb out of the folder.
     return secrets / re.sub(r"[^A-Za-z0-9@._+-]", "_", f"{address}@{host}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read.", hint="It is a file of UTF-8 text.") from error
 
 
 def _first_line(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from mailcrm.core.errors import MailcrmError, NeedsChoice
@@ -64,6 +65,24 @@ def visible_text(text: str) -> str:
     return text.translate(_ESCAPES_OF_A_TEXT)
 
 
+def as_json(result: object, *, indent: int | None = None) -> str:
+    """Return a result as JSON in which nothing acts on the terminal; one line without `indent`."""
+    # Outside of strings JSON is ASCII, so each of these characters stands in a string.
+    return json.dumps(plain(result), ensure_ascii=False, indent=indent).translate(_escapes_of_json())
+
+
+@cache
+def _escapes_of_json() -> Mapping[int, str]:
+    """Return the escapes for what json leaves as it is, made only when --json is asked for.
+
+    RFC 8259, section 7: in UTF-16, so above U+FFFF a pair.
+    """
+    units = {code: chr(code).encode("utf-16-be", "surrogatepass").hex() for code in _UNSAFE if code > 0x7E}
+    return {
+        code: "".join(f"\\u{unit}" for unit in (text[:4], text[4:]) if unit) for code, text in units.items()
+    }
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """A column of a table: its heading, how wide it may get, and a style of rich for its cells.
@@ -96,7 +115,7 @@ class Display:
 
     def document(self, result: object) -> None:
         """Write one JSON document."""
-        print(json.dumps(plain(result), ensure_ascii=False, indent=2), file=sys.stdout)
+        print(as_json(result, indent=2), file=sys.stdout)
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, empty: str) -> None:
         """Write rows under headings, or say on standard error that there are none."""
@@ -163,6 +182,15 @@ class Display:
         else:
             print(visible_text(text), file=sys.stdout)
 
+    def source(self, raw: bytes) -> None:
+        """Write the source of an email: to a pipe as it is, with what is no UTF-8 replaced."""
+        text = raw.decode("utf-8", "replace")
+        if self.terminal:
+            # Not through rich, which would break the lines of a source.
+            print(visible_text(text), file=sys.stdout)
+        else:
+            print(text, end="", file=sys.stdout)
+
     def rule(self) -> None:
         """Set what follows apart: a line across a terminal, an empty line in a pipe."""
         if self.terminal:
@@ -184,13 +212,17 @@ class Display:
         if not self.quiet:
             print(visible_text(sentence), file=sys.stderr)
 
+    def warn(self, sentence: str) -> None:
+        """Say to the person that something went wrong, also when they want quiet."""
+        print(visible(sentence), file=sys.stderr)
+
     def error(self, error: MailcrmError) -> None:
         """Say what went wrong and what to do."""
         if self.as_json:
             told: dict[str, object] = {"code": error.code, "message": str(error), "hint": error.hint}
             if isinstance(error, NeedsChoice):
                 told["candidates"] = list(error.candidates)
-            print(json.dumps({"error": told}, ensure_ascii=False), file=sys.stderr)
+            print(as_json({"error": told}), file=sys.stderr)
             return
         print(f"mailcrm: {visible(str(error))}", file=sys.stderr)
         if isinstance(error, NeedsChoice):
@@ -303,7 +335,7 @@ class _JsonLines:
 
     def show(self, event: SyncEvent) -> None:
         name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__).lstrip("_")
-        print(json.dumps({"event": name, **plain(event)}, ensure_ascii=False), file=sys.stdout, flush=True)
+        print(as_json({"event": name, **plain(event)}), file=sys.stdout, flush=True)
 
 
 class _Summary:

@@ -329,11 +329,13 @@ def receive(url: str, raw: bytes) -> None:
     """Store an email of the account, as a sync would, and an email that could not be fetched."""
     db = open_database(url, viewer=None)
     account = accounts.account(db, None)
-    folders.save_folder(db, account, path="INBOX", name="INBOX", role=model.FolderRole.INBOX, selected=True)
+    folders.save_folder(
+        db, account, path="INBOX", name="INBOX", role=model.FolderRole.INBOX, usual=True, selected=True
+    )
     (inbox,) = folders.folders(db, account)
     now = datetime(2026, 6, 15, tzinfo=UTC)
     arrival = Arrival(
-        uid=1, identity=None, size=len(raw), received_at=now, sent_at=None, flags=frozenset(("\\Seen",))
+        uid=1, identity="?1", size=len(raw), received_at=now, sent_at=None, flags=frozenset(("\\Seen",))
     )
     letter = emails.NewEmail(
         arrival=arrival,

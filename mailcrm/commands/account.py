@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
+from mailcrm.keychain import SecretPlace
 
 if TYPE_CHECKING:
     from mailcrm.core.model import Account
@@ -61,6 +63,7 @@ def show(context: typer.Context, account: _Address = None) -> None:
     pairs: list[tuple[str, Cell]] = [
         ("account", row.id),
         ("address", row.address),
+        ("aliases", ", ".join(row.aliases)),
         ("owner", row.owner),
         ("provider", row.provider),
         ("imap", f"{row.imap.host}:{row.imap.port} ({row.imap.security.value}) as {row.username}"),
@@ -93,12 +96,13 @@ def set_account(
     ] = False,
     link_contacts: Annotated[bool | None, typer.Option(help="link to contacts by the rule")] = None,
     link_deals: Annotated[bool | None, typer.Option(help="link to deals by the rule")] = None,
+    alias: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="another address of yours; may be repeated")
+    ] = None,
 ) -> None:
     """Change settings of an account; stored mail stays as it is."""
     from mailcrm.accounts import choose_all_folders, choose_folders
-    from mailcrm.core.dates import parse_when
     from mailcrm.core.errors import UsageError
-    from mailcrm.core.model import Visibility
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
@@ -107,14 +111,10 @@ def set_account(
     with invocation.open_store() as db, db.transaction():
         row = accounts.account(db, account)
         if visibility is not None:
-            closed = "team" if row.team_id is not None else "private"
-            if visibility not in (closed, "shared"):
-                raise UsageError(f"--visibility of this account is {closed} or shared, not {visibility!r}.")
-            chosen = Visibility.SHARED if visibility == "shared" else Visibility.PRIVATE
+            chosen = answers.visibility(visibility, team=row.team_id is not None)
             accounts.set_default_visibility(db, row, chosen)
         if since is not None:
-            start = None if since.strip().lower() == "all" else parse_when(since, invocation.now())
-            accounts.set_history_start(db, row, start)
+            accounts.set_history_start(db, row, answers.history_start(since, invocation.now()))
         if folder:
             choose_folders(db, row, folder)
         if all_folders:
@@ -126,6 +126,8 @@ def set_account(
                 contacts=row.auto_link_contacts if link_contacts is None else link_contacts,
                 deals=row.auto_link_deals if link_deals is None else link_deals,
             )
+        for address in alias or []:
+            accounts.add_alias(db, row, answers.email_address(address))
         changed = accounts.account(db, row.address)
     invocation.display.done(f"{changed.address} is set.", changed)
 
@@ -180,45 +182,32 @@ def check(context: typer.Context, account: _Address = None) -> None:
 def reauth(
     context: typer.Context,
     account: _Address = None,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="read the password from standard input")
-    ] = False,
-    password_command: Annotated[
-        str | None, typer.Option(metavar="CMD", help="a command that prints the password")
-    ] = None,
-    ca_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")
-    ] = None,
-    store_secret: Annotated[
-        str, typer.Option(metavar="keyring|file", help="where the password is kept")
-    ] = "keyring",
+    password_stdin: answers.PasswordStdin = False,
+    password_command: answers.PasswordCommand = None,
+    store_secret: answers.StoreSecret = SecretPlace.KEYRING,
+    ca_file: answers.CaFile = None,
 ) -> None:
     """Give an account a new password; it is kept only when the server takes it."""
-    from mailcrm.accounts import NewAccount, keep_password, log_in_once
-    from mailcrm.commands.connect import ask_password
+    from mailcrm.accounts import Login, keep_password, log_in_once
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     config = invocation.config()
     with invocation.open_store() as db:
         row = accounts.account(db, account)
-    new = NewAccount(
+    login = Login(
         address=row.address,
-        provider=row.provider,
         imap=row.imap,
         username=row.username,
-        visibility=row.default_visibility,
-        history_start=row.history_start,
-        folders=None,
         ca_file=ca_file or config.account(row.address).ca_file,
-        password=ask_password(
-            invocation, row.address, "", from_stdin=password_stdin, command=password_command
+        password=answers.password(
+            invocation, row.address, from_stdin=password_stdin, command=password_command
         ),
         password_command=password_command,
-        in_file=store_secret == "file",  # noqa: S105 (a place, not a password)
+        place=store_secret,
     )
-    log_in_once(new)
-    keep_password(config, new)
+    log_in_once(login)
+    keep_password(config, login)
     invocation.display.done(f"{row.address} has its new password.", {"account": row.address})
 
 
@@ -243,4 +232,4 @@ def disconnect(
 def _default(row: "Account") -> str:
     if row.default_visibility.value == "shared":
         return "shared"
-    return "team" if row.team_id is not None else "private"
+    return answers.closed_word(team=row.team_id is not None)

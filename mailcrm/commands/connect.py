@@ -1,13 +1,14 @@
 """`mailcrm connect`: the set-up of one mail account."""
 
-import sys
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
-from mailcrm.core.model import Endpoint, Security, Visibility
+from mailcrm.core.model import Endpoint, Security
+from mailcrm.keychain import SecretPlace
 
 if TYPE_CHECKING:
     from mailcrm.providers.presets import Found
@@ -29,18 +30,10 @@ def connect(
     imap_port: Annotated[int | None, typer.Option(help="993, or 143 with starttls or none")] = None,
     imap_security: Annotated[Security, typer.Option(help="none is for this machine only")] = Security.TLS,
     username: Annotated[str | None, typer.Option(help="the log-in name, when it is not the address")] = None,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="read the password from standard input")
-    ] = False,
-    password_command: Annotated[
-        str | None, typer.Option(metavar="CMD", help="a command that prints the password")
-    ] = None,
-    store_secret: Annotated[
-        str, typer.Option(metavar="keyring|file", help="where the password is kept")
-    ] = "keyring",
-    ca_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")
-    ] = None,
+    password_stdin: answers.PasswordStdin = False,
+    password_command: answers.PasswordCommand = None,
+    store_secret: answers.StoreSecret = SecretPlace.KEYRING,
+    ca_file: answers.CaFile = None,
     personal: Annotated[
         bool, typer.Option("--personal", help="the account is yours alone (the default)")
     ] = False,
@@ -65,58 +58,57 @@ def connect(
     sync: Annotated[bool, typer.Option("--sync", help="sync at once")] = False,
 ) -> None:
     """Connect a mail account: log in once, then remember how to sync it."""
-    from mailcrm.accounts import NewAccount, connect_account, log_in_once
+    from mailcrm.accounts import Login, Settings, connect_account, log_in_once
     from mailcrm.commands.sync import run_sync
     from mailcrm.core.errors import UsageError
 
     invocation: Invocation = context.obj
-    own = _own_address(address)
+    own = answers.email_address(address)
     if personal and team is not None:
         raise UsageError("An account is --personal or of a --team, not both.")
     if folder and (all_folders or no_check):
         raise UsageError("--folder stands alone: with --no-check nobody can tell what folders there are.")
-    if store_secret not in ("keyring", "file"):
-        raise UsageError("--store-secret is keyring or file.")
     found = _find_server(own, provider, imap_host, imap_port, imap_security)
     _refuse_connected(invocation, own)
-    answers = _ask(invocation, own, found, team=team, visibility=visibility, since=since)
-    new = NewAccount(
+    choices = _ask(invocation, own, found, team=team, visibility=visibility, since=since)
+    settings = Settings(
+        visibility=answers.visibility(choices.visibility, team=choices.team is not None),
+        history_start=answers.history_start(choices.since, invocation.now()),
+        folders=tuple(folder) if folder else None,
+    )
+    login = Login(
         address=own,
-        provider=found.provider,
         imap=found.imap,
         username=username or found.username,
-        visibility=_visibility(answers.visibility, team=answers.team is not None),
-        history_start=_history_start(answers.since, invocation),
-        folders=tuple(folder) if folder else None,
         ca_file=ca_file,
         password=""
         if no_check and password_command is not None
-        else ask_password(invocation, own, found.advice, from_stdin=password_stdin, command=password_command),
+        else answers.password(
+            invocation, own, from_stdin=password_stdin, command=password_command, advice=found.advice
+        ),
         password_command=password_command,
-        in_file=store_secret == "file",  # noqa: S105 (a place, not a password)
+        place=store_secret,
     )
     # Nothing is stored, no store is made, before the server let us in.
-    offered = () if no_check else log_in_once(new)
+    offered = () if no_check else log_in_once(login)
     _make_store_if_new(invocation, own)
     with invocation.open_store() as db:
         with db.transaction():
-            team_id = _team(db, answers.team, member or [])
-            account = connect_account(db, invocation.config(), new, offered, team_id=team_id)
+            team_id = _team(db, choices.team, member or [])
+            account = connect_account(
+                db,
+                invocation.config(),
+                login,
+                settings,
+                provider=found.provider,
+                offered=offered,
+                team_id=team_id,
+            )
         invocation.display.done(
             f"{own} is connected ({found.provider}, {account.imap.host}). Next: mailcrm sync", account
         )
         if sync:
             raise typer.Exit(run_sync(invocation, db, invocation.config(), [account], accept_deletions=False))
-
-
-def _own_address(address: str) -> str:
-    from mailcrm.core.addresses import normalise
-    from mailcrm.core.errors import UsageError
-
-    own = normalise(address)
-    if own is None:
-        raise UsageError(f"{address!r} is not an e-mail address.")
-    return own
 
 
 def _find_server(
@@ -157,26 +149,38 @@ def _refuse_connected(invocation: Invocation, address: str) -> None:
 
 
 def _is_store_new(invocation: Invocation) -> bool:
+    """Say whether there is no store, or one without a member because it was not made to its end."""
+    from mailcrm.core.errors import StoreMissing
     from mailcrm.store.location import is_postgres, sqlite_path
 
     url = invocation.config().store
-    return not is_postgres(url) and not sqlite_path(url).exists()
+    if is_postgres(url):
+        return False
+    path = sqlite_path(url)
+    if not path.exists() or path.stat().st_size == 0:
+        return True
+    try:
+        with invocation.open_store():
+            return False
+    except StoreMissing:
+        return True
 
 
 def _make_store_if_new(invocation: Invocation, address: str) -> None:
     from mailcrm.commands.init import make_store
 
     if _is_store_new(invocation):
-        make_store(invocation, address=invocation.config().member or address, name=None, login=None)
+        member = answers.email_address(invocation.config().member or address)
+        make_store(invocation, address=member, name=None, login=None)
 
 
-class _Answers:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Choices:
     """What a person chose, at the prompt or by options."""
 
-    def __init__(self, team: str | None, visibility: str | None, since: str) -> None:
-        self.team = team
-        self.visibility = visibility
-        self.since = since
+    team: str | None
+    visibility: str
+    since: str
 
 
 def _ask(
@@ -187,10 +191,14 @@ def _ask(
     team: str | None,
     visibility: str | None,
     since: str | None,
-) -> _Answers:
+) -> _Choices:
     """Ask what no option answered, when there is somebody to ask."""
     if not invocation.may_ask():
-        return _Answers(team, visibility, since or "90 days")
+        return _Choices(
+            team=team,
+            visibility=visibility or answers.closed_word(team=team is not None),
+            since=since or "90 days",
+        )
     note = invocation.display.note
     note(f"{address}: {found.provider}, {found.imap.host}:{found.imap.port} ({found.imap.security.value})")
     if found.advice:
@@ -198,12 +206,12 @@ def _ask(
     if team is None and typer.confirm("Does a team share this account?", default=False, err=True):
         team = typer.prompt("Name of the team", err=True)
     if visibility is None:
-        closed = "team" if team is not None else "private"
+        closed = answers.closed_word(team=team is not None)
         note(f"New conversations: {closed} (nobody else) or shared (colleagues, once linked).")
         visibility = typer.prompt("Visibility", default=closed, err=True)
     if since is None:
         since = typer.prompt('History from (a date, "6 months", all)', default="90 days", err=True)
-    return _Answers(team, visibility, since)
+    return _Choices(team=team, visibility=visibility, since=since)
 
 
 def _team(db: "Database", name: str | None, people: list[str]) -> int | None:
@@ -221,48 +229,3 @@ def _team(db: "Database", name: str | None, people: list[str]) -> int | None:
     for person in people:
         members.add_team_member(db, team, members.member(db, person))
     return team.id
-
-
-def _visibility(text: str | None, *, team: bool) -> "Visibility":
-    from mailcrm.core.errors import UsageError
-
-    closed = "team" if team else "private"
-    match text:
-        case None:
-            return Visibility.PRIVATE
-        case "shared":
-            return Visibility.SHARED
-        case _ if text == closed:
-            return Visibility.PRIVATE
-        case _:
-            raise UsageError(f"--visibility of this account is {closed} or shared, not {text!r}.")
-
-
-def _history_start(text: str, invocation: Invocation) -> "datetime | None":
-    from mailcrm.core.dates import parse_when
-
-    return None if text.strip().lower() == "all" else parse_when(text, invocation.now())
-
-
-def ask_password(
-    invocation: Invocation, address: str, advice: str, *, from_stdin: bool, command: str | None
-) -> str:
-    """Return the password from where the options say, or ask for it; raises CredentialMissing."""
-    import os
-
-    from mailcrm import keychain
-    from mailcrm.core.errors import CredentialMissing
-
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if command is not None:
-        return keychain.run_command(command)
-    name = keychain.environment_name(address)
-    if name in os.environ:
-        return os.environ[name]
-    if invocation.may_ask():
-        return str(typer.prompt(f"Password for {address}", hide_input=True, err=True))
-    raise CredentialMissing(
-        f"There is no password for {address}.",
-        hint=f"Use --password-stdin, --password-command CMD, or the variable {name}. {advice}".rstrip(),
-    )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 
 _app = typer.Typer(help="Contacts and their conversations.", no_args_is_help=True)
@@ -74,17 +75,11 @@ def create(
     ],
 ) -> None:
     """Make a contact."""
-    from mailcrm.core.addresses import normalise
     from mailcrm.core.errors import UsageError
     from mailcrm.store import crm
 
     invocation: Invocation = context.obj
-    addresses = []
-    for text in address:
-        found = normalise(text)
-        if found is None:
-            raise UsageError(f"{text!r} is not an e-mail address.")
-        addresses.append(found)
+    addresses = [answers.email_address(text) for text in address]
     if not name.strip():
         raise UsageError("A contact needs a name.")
     with invocation.open_store() as db:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 
 
@@ -26,21 +27,21 @@ def init(
     from mailcrm.store.location import shown
 
     invocation: Invocation = context.obj
-    make_store(invocation, address=address, name=name, login=login)
+    own = answers.email_address(address)
+    make_store(invocation, address=own, name=name, login=login)
     url = invocation.config().store
-    invocation.display.done(f"The store {shown(url)} is ready.", {"store": shown(url), "member": address})
+    invocation.display.done(f"The store {shown(url)} is ready.", {"store": shown(url), "member": own})
 
 
 def make_store(invocation: Invocation, *, address: str, name: str | None, login: str | None) -> None:
-    """Make the store of this invocation with its first member; raises AlreadyExists or UsageError."""
-    from mailcrm.core.addresses import normalise
+    """Make the store of this invocation with its first member; raises AlreadyExists or UsageError.
+
+    `address` is normalised. A store that was not made to its end is finished.
+    """
     from mailcrm.core.errors import UsageError
     from mailcrm.store.location import is_postgres
     from mailcrm.store.migrate import create_first_member, migrate
 
-    own = normalise(address)
-    if own is None:
-        raise UsageError(f"{address!r} is not an e-mail address.")
     url = invocation.config().store
     if is_postgres(url) and login is None:
         raise UsageError(
@@ -48,4 +49,4 @@ def make_store(invocation: Invocation, *, address: str, name: str | None, login:
             hint="Add --login LOGIN; docs/postgresql.md shows how to make one.",
         )
     migrate(url)
-    create_first_member(url, name=name or own.partition("@")[0], address=own, login=login)
+    create_first_member(url, name=name or address.partition("@")[0], address=address, login=login)

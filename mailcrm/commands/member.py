@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import MemberRole
 
@@ -53,15 +54,11 @@ def create(
     login: Annotated[str | None, typer.Option(help="on PostgreSQL: the member's database login")] = None,
 ) -> None:
     """Add a member; for admins."""
-    from mailcrm.core.addresses import normalise
-    from mailcrm.core.errors import UsageError
     from mailcrm.store import members
     from mailcrm.store.location import is_postgres
 
     invocation: Invocation = context.obj
-    own = normalise(address)
-    if own is None:
-        raise UsageError(f"{address!r} is not an e-mail address.")
+    own = answers.email_address(address)
     with invocation.open_store() as db:
         admin = db.viewer.address
         made = members.create_member(db, name=name, address=own, role=role, login=login)

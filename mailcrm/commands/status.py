@@ -58,7 +58,7 @@ def status(
             empty="Its folders are not known yet. Run: mailcrm sync",
         )
         for failure in failed:
-            display.note(
+            display.warn(
                 f"{failure.folder}: email {failure.uid}, asked for {number(failure.attempts, 'time')}: "
                 f"{failure.error}"
             )
@@ -69,17 +69,12 @@ def status(
 
 def show_next_step(invocation: Invocation) -> None:
     """Say in a line or two where things stand and which command comes next; what `mailcrm` alone does."""
-    from mailcrm.core.errors import MailcrmError
     from mailcrm.render import number
     from mailcrm.store import accounts, threads
 
-    try:
-        with invocation.open_store() as db:
-            found = accounts.accounts(db)
-            unlinked = threads.inbox(db, account_id=None, unlinked=True, unread=False, limit=100)
-    except MailcrmError as error:
-        invocation.display.error(error)
-        raise typer.Exit(error.exit_code) from error
+    with invocation.open_store() as db:
+        found = accounts.accounts(db)
+        unlinked = threads.inbox(db, account_id=None, unlinked=True, unread=False, limit=100)
     if not found:
         invocation.display.text("No account is connected yet. Next: mailcrm connect YOUR-ADDRESS")
         return

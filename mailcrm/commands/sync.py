@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import Account
 
@@ -35,7 +36,6 @@ def sync(
     Exit code 0: done and complete. 1: done, but something is missing; `mailcrm status` says what.
     75: try again later, an account is being synced already or its server was not reached.
     """
-    from mailcrm.core.dates import parse_when
     from mailcrm.core.errors import NotFound
     from mailcrm.store import accounts
 
@@ -46,7 +46,7 @@ def sync(
         if not chosen:
             raise NotFound("No account is connected yet.", hint="Run: mailcrm connect YOUR-ADDRESS")
         if since is not None:
-            start = None if since.strip().lower() == "all" else parse_when(since, invocation.now())
+            start = answers.history_start(since, invocation.now())
             chosen = [replace(one, history_start=start) for one in chosen]
         if dry_run:
             raise typer.Exit(_show_plans(invocation, db, chosen))
@@ -92,18 +92,38 @@ def run_sync(
 
 
 def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account]) -> int:
+    """Show what a sync of each account would do; one that fails does not stop the next, as in a sync."""
     from mailcrm.accounts import open_imap
-    from mailcrm.render import Column, size
-    from mailcrm.syncing import plan_account
+    from mailcrm.core.errors import ConfigError, CredentialMissing, MailError
+    from mailcrm.core.events import AccountSkipped, FolderPlanned
+    from mailcrm.observing import plan_account
+    from mailcrm.render import Column, size, trouble
 
     config = invocation.config()
-    plans = []
+    plans: list[FolderPlanned] = []
+    skipped: list[AccountSkipped] = []
     for account in chosen:
-        with open_imap(config, account) as imap:
-            plans += list(plan_account(db, imap, account))
+        try:
+            with open_imap(config, account) as imap:
+                plans += list(plan_account(db, imap, account))
+        except (MailError, CredentialMissing, ConfigError) as error:
+            skipped.append(
+                AccountSkipped(
+                    account=account.address,
+                    code=error.code,
+                    error=str(error),
+                    hint=error.hint,
+                    exit_code=error.exit_code,
+                )
+            )
+    code = max([0, *(one.exit_code for one in skipped)])
     if invocation.display.as_json:
-        invocation.display.document(plans)
-        return 0
+        invocation.display.document([*plans, *skipped])
+        return code
+    for one in skipped:
+        invocation.display.warn(trouble(one) or "")
+    if skipped and not plans:
+        return code
     invocation.display.table(
         [
             Column(heading="ACCOUNT"),
@@ -114,6 +134,6 @@ def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account
             Column(heading="GONE", right=True),
         ],
         [(p.account, p.folder, p.downloads, size(p.bytes), p.attached, p.vanished) for p in plans],
-        empty="Nothing is chosen for the sync.",
+        empty="No folder that is known is chosen for the sync.",
     )
-    return 0
+    return code

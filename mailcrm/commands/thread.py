@@ -1,5 +1,6 @@
 """`mailcrm thread`: one conversation."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,14 +24,21 @@ def show(
     context: typer.Context,
     thread: Annotated[str, typer.Argument(help="number of the thread, or last")],
     full: Annotated[bool, typer.Option("--full", help="quoted text, too")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="the emails as the server gave them")] = False,
 ) -> None:
     """Print a conversation, oldest email first, quoted text folded."""
+    from mailcrm.core.errors import UsageError
     from mailcrm.store import emails, threads
 
     invocation: Invocation = context.obj
+    if raw and (full or invocation.display.as_json):
+        raise UsageError("--raw prints the emails as they are: leave --full and --json out.")
     with invocation.open_store() as db:
         row = threads.thread(db, thread)
         conversation = emails.thread_emails(db, row.id)
+        if raw:
+            _show_sources(invocation.display, (emails.email_source(db, one.row.id) for one in conversation))
+            return
     if invocation.display.as_json:
         invocation.display.document({"thread": row, "emails": conversation})
         return
@@ -44,6 +52,7 @@ def why(
     context: typer.Context, thread: Annotated[str, typer.Argument(help="number of the thread, or last")]
 ) -> None:
     """Say by which rule you may read a conversation, and who else does."""
+    from mailcrm.commands.columns import visibility
     from mailcrm.sharing import explain
     from mailcrm.store import threads
 
@@ -54,7 +63,13 @@ def why(
     if invocation.display.as_json:
         invocation.display.document({"thread": row.id, "allowed": verdict.allowed, "reason": verdict.reason})
         return
-    invocation.display.text(f"You read thread {row.id} because {verdict.reason}.")
+    others = {
+        "only me": "Nobody else reads it.",
+        "team": "So does everybody in the team, and nobody else.",
+        "shared": "So do all active members.",
+        "shared, unlinked": "The others read it as soon as it is linked.",
+    }
+    invocation.display.text(f"You read thread {row.id} because {verdict.reason}. {others[visibility(row)]}")
 
 
 def _show_thread(display: "Display", row: "ThreadRow") -> None:
@@ -87,6 +102,7 @@ def _show_email(display: "Display", email: "EmailFull", *, full: bool) -> None:
         for note, true in (("truncated", email.row.truncated), ("gone from the server", email.row.gone))
         if true
     ]
+    notes += repair_notes(email.repairs)
     display.fields(
         [
             ("date", email.row.received_at.astimezone().strftime("%Y-%m-%d %H:%M")),
@@ -95,11 +111,37 @@ def _show_email(display: "Display", email: "EmailFull", *, full: bool) -> None:
                 "files",
                 ", ".join(f"{a.name or a.type} ({size(a.size)})" for a in email.attachments if not a.inline),
             ),
-            ("note", ", ".join(notes)),
+            ("note", "; ".join(notes)),
         ]
     )
     display.text("")
     display.text(email.text.strip("\n") if full else fold_quotes(email.text))
+
+
+#: What a reader should know of a repair, by its kind: `charset` for `charset:euc-kr`.
+_REPAIRS = {
+    "charset": "some characters were guessed",
+    "limit": "what is beyond the limits was cut off",
+    "boundary": "the parts were told apart by guessing",
+    "transfer": "damaged data was read as far as it goes",
+}
+
+
+def repair_notes(repairs: Sequence[str]) -> list[str]:
+    """Return in plain words what had to be guessed, mended or cut, one note for each kind of repair."""
+    kinds: dict[str, list[str]] = {}
+    for repair in repairs:
+        kinds.setdefault(repair.partition(":")[0], []).append(repair)
+    return [
+        f"{_REPAIRS.get(kind, 'something was mended')} ({', '.join(names)})" for kind, names in kinds.items()
+    ]
+
+
+def _show_sources(display: "Display", sources: Iterable[bytes]) -> None:
+    for index, source in enumerate(sources):
+        if index:
+            display.rule()
+        display.source(source)
 
 
 def _shortened(names: list[str], most: int = 8) -> str:
