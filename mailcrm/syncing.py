@@ -1,8 +1,8 @@
 """One sync: look at the server, plan, carry the plan out step by step, settle.
 
 Each step is one transaction and every event stands between two of them, so a sync that is killed
-repeats at most one step. What to do is left to `core.plan`, how the server is asked to
-`mail.imap`, how rows are written to `store`.
+repeats at most the three batches that were on their way. What to do is left to `core.plan`, how the
+server is asked to `mail.imap`, how rows are written to `store`.
 """
 
 import logging
@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
-from mailcrm.core import mime
 from mailcrm.core.errors import (
     ConfigError,
     ConnectError,
@@ -36,7 +35,7 @@ from mailcrm.core.events import (
     FolderFinished,
     SyncEvent,
 )
-from mailcrm.core.model import Account, Direction, Folder, ParsedEmail, ParticipantRole
+from mailcrm.core.model import Account, Folder
 from mailcrm.core.plan import (
     Arrival,
     Attach,
@@ -46,16 +45,19 @@ from mailcrm.core.plan import (
     Reflag,
     Settle,
     Vanish,
-    digest,
     is_wanted,
 )
 from mailcrm.linking import Linked, apply_rule
 from mailcrm.mail.imap import Fetched, FetchFailed, ImapSession
 from mailcrm.observing import observe, planned
+from mailcrm.reading import Downloaded, ReadAhead
 from mailcrm.store import accounts, emails, folders
 from mailcrm.store.database import Database
 
 logger = logging.getLogger(__name__)
+
+#: Batches that are read or wait to be while the next is downloaded.
+_AHEAD = 2
 
 #: A server that hangs up more often than this in one sync is not there.
 _CUTS = 3
@@ -148,7 +150,7 @@ def sync_account(
             clock=clock,
             size_limit=size_limit,
             accept_deletions=accept_deletions,
-            own=own_addresses(db, account),
+            reading=sessions.enter_context(ReadAhead(own_addresses(db, account))),
         )
         yield from run.all_folders()
 
@@ -164,7 +166,7 @@ class _Run:
     clock: Callable[[], datetime]
     size_limit: int
     accept_deletions: bool
-    own: frozenset[str]
+    reading: ReadAhead
     new: int = 0
     linked: set[int] = field(default_factory=set)
     failures: int = 0
@@ -220,12 +222,15 @@ class _Run:
         for step in observed.plan.arriving:
             match step:
                 case Attach(arrivals=arrivals):
+                    # It may be of an email that has just come.
+                    yield from self._save_read(folder, uidvalidity)
                     yield from self._attach(folder, uidvalidity, arrivals)
                 case Download(arrivals=arrivals):
                     yield from self._download(folder, uidvalidity, arrivals)
                 case Reflag(flags=flags):
                     with self.db.transaction():
                         folders.reflag(self.db, folder, uidvalidity, flags)
+        yield from self._save_read(folder, uidvalidity)
         start = self.account.history_start
         unwanted = {arrival.uid for arrival in observed.seen.arrivals if not is_wanted(arrival, start)}
         # Whatever the server counts to the window is missing unless it is stored or proved unwanted.
@@ -254,25 +259,23 @@ class _Run:
 
     def _download(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
         by_uid = {arrival.uid: arrival for arrival in arrivals}
-        batch: list[emails.NewEmail] = []
+        batch: list[Downloaded] = []
         for answer in self._answers(folder, uidvalidity, arrivals):
             match answer:
                 case FetchFailed(uid=uid, error=error):
                     yield self._not_fetched(folder, uidvalidity, uid, error)
-                case Fetched():
-                    parsed = mime.parse(answer.raw)
-                    batch.append(
-                        emails.NewEmail(
-                            arrival=by_uid[answer.uid],
-                            raw=answer.raw,
-                            digest=digest(answer.raw),
-                            truncated=answer.truncated,
-                            parsed=parsed,
-                            direction=direction(parsed, self.own),
-                        )
-                    )
-        if batch:
-            yield from self._save(folder, uidvalidity, batch)
+                case Fetched(uid=uid, raw=raw, truncated=truncated):
+                    batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
+        self.reading.put(batch)
+        # While one batch is read the next is on its way; more would only fill the memory.
+        yield from self._save_read(folder, uidvalidity, keep=_AHEAD)
+
+    def _save_read(self, folder: Folder, uidvalidity: int, *, keep: int = 0) -> Iterator[SyncEvent]:
+        """Store the batches that were handed in to be read, all but the newest `keep`."""
+        while self.reading.waiting > keep:
+            batch = self.reading.take()
+            if batch:
+                yield from self._save(folder, uidvalidity, batch)
 
     def _answers(
         self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
@@ -334,7 +337,7 @@ class _Run:
             account=self.account.address,
             folder=folder.name,
             count=len(batch),
-            bytes=sum(len(item.raw) for item in batch),
+            bytes=sum(item.size for item in batch),
         )
         yield from self._told(linked)
 
@@ -414,9 +417,3 @@ class _Run:
             server_count=on_server,
             stored_count=stored,
         )
-
-
-def direction(parsed: ParsedEmail, own: frozenset[str]) -> Direction:
-    """Say whether an email goes out: its From is one of our own addresses."""
-    senders = {p.address for p in parsed.participants if p.role is ParticipantRole.FROM}
-    return Direction.OUT if senders & own else Direction.IN

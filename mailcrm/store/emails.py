@@ -20,7 +20,7 @@ from mailcrm.core.model import (
     Participant,
     ParticipantRole,
 )
-from mailcrm.core.plan import Arrival
+from mailcrm.core.plan import Arrival, digest
 from mailcrm.core.search_terms import parse_query, terms
 from mailcrm.core.threads import thread_ids
 from mailcrm.store.database import Database, Row
@@ -45,14 +45,42 @@ _LEVEL = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewEmail:
-    """A downloaded email, ready to be stored; `digest` is the SHA-256 of `raw`."""
+    """A downloaded email, ready to be stored.
+
+    `size` counts the bytes of its source, `source` is the source compressed and `digest` its SHA-256;
+    `subject`, `people` and `body` are search terms with spaces between.
+    """
 
     arrival: Arrival
-    raw: bytes
+    size: int
+    source: bytes
     digest: str
     truncated: bool
     parsed: ParsedEmail
     direction: Direction
+    subject: str
+    people: str
+    body: str
+
+
+def new_email(
+    arrival: Arrival, raw: bytes, *, truncated: bool, parsed: ParsedEmail, direction: Direction
+) -> NewEmail:
+    """Return an email ready to be stored: this is the part of storing that needs no store."""
+    people = " ".join(f"{p.name} {p.address}" for p in parsed.participants)
+    files = " ".join(attachment.name for attachment in parsed.attachments)
+    return NewEmail(
+        arrival=arrival,
+        size=len(raw),
+        source=zstd.compress(raw, level=_LEVEL),
+        digest=digest(raw),
+        truncated=truncated,
+        parsed=parsed,
+        direction=direction,
+        subject=" ".join(terms(parsed.subject, _SUBJECT_TERMS)),
+        people=" ".join(terms(people, _PEOPLE_TERMS)),
+        body=" ".join(terms(f"{files}\n{parsed.text}", _BODY_TERMS)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,16 +191,15 @@ def _add_email(db: Database, account: Account, item: NewEmail, threads: ThreadIn
 
 def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
     """Store bodies, sources, search terms, participants and attachments of new emails."""
-    compressor = zstd.ZstdCompressor(level=_LEVEL)
     db.write_many("add_email_body", [{"email_id": key, "text": item.parsed.text} for key, item in added])
+    db.write_many("add_email_source", [{"email_id": key, "source": item.source} for key, item in added])
     db.write_many(
-        "add_email_source",
+        "add_email_terms",
         [
-            {"email_id": key, "source": compressor.compress(item.raw, compressor.FLUSH_FRAME)}
+            {"email_id": key, "subject": item.subject, "people": item.people, "body": item.body}
             for key, item in added
         ],
     )
-    db.write_many("add_email_terms", [{"email_id": key, **_terms(item.parsed)} for key, item in added])
     db.write_many(
         "add_participant",
         [
@@ -204,16 +231,6 @@ def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
             for position, attachment in enumerate(item.parsed.attachments)
         ],
     )
-
-
-def _terms(parsed: ParsedEmail) -> dict[str, str]:
-    people = " ".join(f"{p.name} {p.address}" for p in parsed.participants)
-    files = " ".join(attachment.name for attachment in parsed.attachments)
-    return {
-        "subject": " ".join(terms(parsed.subject, _SUBJECT_TERMS)),
-        "people": " ".join(terms(people, _PEOPLE_TERMS)),
-        "body": " ".join(terms(f"{files}\n{parsed.text}", _BODY_TERMS)),
-    }
 
 
 def email_source(db: Database, email_id: int) -> bytes:

@@ -31,10 +31,10 @@ from mailcrm.core.model import (
     Security,
     Visibility,
 )
-from mailcrm.core.plan import Arrival, digest, identity
+from mailcrm.core.plan import Arrival, identity
 from mailcrm.store import accounts, folders, rules
 from mailcrm.store.database import Database
-from mailcrm.store.emails import NewEmail, Saved, save_batch
+from mailcrm.store.emails import NewEmail, Saved, new_email, save_batch
 from mailcrm.store.location import is_postgres, sqlite_path
 from tests.conftest import NOW
 
@@ -523,8 +523,8 @@ def letter(
     """Return an email as a sync would store it, from Kim to Ann unless `people` says otherwise."""
     raw = f"{uid} {message_id} {subject}".encode() if raw is None else raw
     named = people or {ParticipantRole.FROM: "kim@example.kr", ParticipantRole.TO: "ann@example.com"}
-    return NewEmail(
-        arrival=Arrival(
+    return new_email(
+        Arrival(
             uid=uid,
             identity=identity(message_id, len(raw), received_at),
             size=len(raw),
@@ -532,8 +532,7 @@ def letter(
             sent_at=sent_at,
             flags=frozenset(flags),
         ),
-        raw=raw,
-        digest=digest(raw),
+        raw,
         truncated=False,
         parsed=ParsedEmail(
             message_id=message_id,
