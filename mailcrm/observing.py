@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from mailcrm.core.events import FolderPlanned
 from mailcrm.core.model import Account, Folder
-from mailcrm.core.plan import Attach, FolderSnapshot, FolderState, Plan, Vanish, plan, to_identify
-from mailcrm.mail.imap import ImapSession
+from mailcrm.core.plan import Attach, FolderSnapshot, FolderState, Plan, Vanish, mark, plan, to_identify
+from mailcrm.mail.imap import FolderStatus, ImapSession
 from mailcrm.store import emails, folders
 from mailcrm.store.database import Database
 
@@ -34,12 +34,24 @@ def plan_account(db: Database, imap: ImapSession, account: Account) -> Iterator[
     for listed in imap.folders():
         folder = stored.get(listed.path)
         if folder is not None and folder.selected and listed.selectable:
-            yield planned(account, observe(db, imap, account, folder))
+            yield planned(account, observe(db, imap, account, folder, imap.examine(folder.path)))
 
 
-def observe(db: Database, imap: ImapSession, account: Account, folder: Folder) -> Observed:
-    """Open a folder, look at both sides, and plan."""
-    status = imap.examine(folder.path)
+def marked(status: FolderStatus, account: Account) -> str | None:
+    """Return the mark of a folder as the server shows it now."""
+    return mark(
+        uidvalidity=status.uidvalidity,
+        uidnext=status.uidnext,
+        highestmodseq=status.highestmodseq,
+        exists=status.exists,
+        start=account.history_start,
+    )
+
+
+def observe(
+    db: Database, imap: ImapSession, account: Account, folder: Folder, status: FolderStatus
+) -> Observed:
+    """Look at both sides of the folder that is open, and plan."""
     state = folders.folder_state(db, folder, status.uidvalidity)
     start = account.history_start
     alive = imap.uids()

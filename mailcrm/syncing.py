@@ -48,8 +48,8 @@ from mailcrm.core.plan import (
     is_wanted,
 )
 from mailcrm.linking import Linked, apply_rule
-from mailcrm.mail.imap import Fetched, FetchFailed, ImapSession
-from mailcrm.observing import observe, planned
+from mailcrm.mail.imap import Fetched, FetchFailed, FolderStatus, ImapSession
+from mailcrm.observing import marked, observe, planned
 from mailcrm.reading import Downloaded, ReadAhead
 from mailcrm.store import accounts, emails, folders
 from mailcrm.store.database import Database
@@ -76,6 +76,7 @@ class _Arrived:
 
     folder: Folder
     uidvalidity: int
+    mark: str | None
     departing: tuple[Departing, ...]
     known: int
     coming: frozenset[int]
@@ -184,7 +185,11 @@ class _Run:
         arrived: list[_Arrived] = []
         for folder in chosen:
             try:
-                arrived.append((yield from self._arrive(folder)))
+                status = self.imap.examine(folder.path)
+                if folder.mark is not None and folder.mark == marked(status, self.account):
+                    yield self._unchanged(folder)
+                else:
+                    arrived.append((yield from self._arrive(folder, status)))
             except (ConnectError, Throttled):
                 raise
             except MailError as error:
@@ -214,9 +219,18 @@ class _Run:
             account=self.account.address, folder=folder.name, error=str(error), hint=error.hint
         )
 
-    def _arrive(self, folder: Folder) -> Generator[SyncEvent, None, _Arrived]:
+    def _unchanged(self, folder: Folder) -> FolderFinished:
+        """Record that a folder is as the last sync left it, which is whole."""
+        return self._finished(
+            folder,
+            on_server=folder.server_count or 0,
+            stored=folder.stored_count or 0,
+            seen=folder.mark,
+        )
+
+    def _arrive(self, folder: Folder, status: FolderStatus) -> Generator[SyncEvent, None, _Arrived]:
         """Bring in what is new in a folder, and return what is left to do."""
-        observed = observe(self.db, self.imap, self.account, folder)
+        observed = observe(self.db, self.imap, self.account, folder, status)
         yield planned(self.account, observed)
         uidvalidity = observed.seen.uidvalidity
         for step in observed.plan.arriving:
@@ -238,6 +252,7 @@ class _Run:
         return _Arrived(
             folder=folder,
             uidvalidity=uidvalidity,
+            mark=None if observed.seen.unidentified else marked(status, self.account),
             departing=observed.plan.departing,
             known=len(window & observed.state.placed.keys()),
             coming=frozenset(window - observed.state.placed.keys()),
@@ -375,6 +390,8 @@ class _Run:
                 self._take_away(folder, None, ())
                 if self.account.all_folders:
                     folders.remove_folder(self.db, folder)
+                else:
+                    folders.forget_uids(self.db, folder)
         except _TooManyGone as found:
             yield self._held(folder, found)
 
@@ -396,24 +413,28 @@ class _Run:
 
     def _compare(self, arrived: _Arrived) -> FolderFinished:
         """Count the emails of the window on the server, and those of them that are stored."""
-        stored = arrived.known + folders.placed_among(
-            self.db, arrived.folder, arrived.uidvalidity, arrived.coming
+        placed = folders.placed_among(self.db, arrived.folder, arrived.uidvalidity, arrived.coming)
+        return self._finished(
+            arrived.folder,
+            on_server=arrived.known + len(arrived.coming),
+            stored=arrived.known + placed,
+            seen=arrived.mark,
         )
-        on_server = arrived.known + len(arrived.coming)
+
+    def _finished(self, folder: Folder, *, on_server: int, stored: int, seen: str | None) -> FolderFinished:
+        """Record how complete a folder is, and what was seen of it when nothing is missing."""
         error = f"{on_server - stored} emails could not be fetched" if stored < on_server else None
         folders.record_folder_sync(
             self.db,
-            arrived.folder,
+            folder,
             server_count=on_server,
             stored_count=stored,
+            mark=seen if error is None else None,
             at=self.clock(),
             error=error,
         )
         if error is not None:
-            self.trouble = self.trouble or f"{arrived.folder.name}: {error}"
+            self.trouble = self.trouble or f"{folder.name}: {error}"
         return FolderFinished(
-            account=self.account.address,
-            folder=arrived.folder.name,
-            server_count=on_server,
-            stored_count=stored,
+            account=self.account.address, folder=folder.name, server_count=on_server, stored_count=stored
         )

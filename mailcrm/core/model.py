@@ -129,7 +129,10 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Folder:
-    """An IMAP mailbox; `path` is its name as the server spells it, `name` as people read it."""
+    """An IMAP mailbox; `path` is its name as the server spells it, `name` as people read it.
+
+    `mark` is what the last sync that found nothing missing saw of it, see `core.plan.mark`.
+    """
 
     id: int
     account_id: int
@@ -142,6 +145,7 @@ class Folder:
     highest_uid: int
     server_count: int | None
     stored_count: int | None
+    mark: str | None
     last_sync_at: datetime | None
     last_error: str | None
 

@@ -150,6 +150,25 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
+def mark(
+    *,
+    uidvalidity: int,
+    uidnext: int | None,
+    highestmodseq: int | None,
+    exists: int,
+    start: datetime | None,
+) -> str | None:
+    """Return what changes whenever a folder does, or the window; None where the server does not tell.
+
+    A flag moves HIGHESTMODSEQ (RFC 7162, 3.1.2.1), an arrival UIDNEXT; an expunge moves the count, and
+    with an arrival both of the others.
+    """
+    if uidnext is None or highestmodseq is None:
+        return None
+    since = "all" if start is None else int(start.timestamp())
+    return f"{uidvalidity} {uidnext} {highestmodseq} {exists} {since}"
+
+
 def to_identify(
     state: FolderState, uidvalidity: int, alive: AbstractSet[int], since: AbstractSet[int]
 ) -> list[int]:

@@ -57,9 +57,10 @@ class ListedFolder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderStatus:
-    """What EXAMINE says of a folder; `highestmodseq` is None where the server keeps none."""
+    """What EXAMINE says of a folder; None is what the server does not say, or keeps not."""
 
     uidvalidity: int
+    uidnext: int | None
     highestmodseq: int | None
     exists: int
 
@@ -176,7 +177,12 @@ class ImapSession:
         self._exists = exists
         # Zero is no mod-sequence (RFC 7162, 7): the server keeps none for this folder.
         modseq = self._said("HIGHESTMODSEQ", answers.LAST_NUMBER64) or None
-        return FolderStatus(uidvalidity=uidvalidity, highestmodseq=modseq, exists=self._exists)
+        return FolderStatus(
+            uidvalidity=uidvalidity,
+            uidnext=self._said("UIDNEXT", answers.LAST_UID),
+            highestmodseq=modseq,
+            exists=self._exists,
+        )
 
     def uids(self) -> frozenset[int]:
         """Return the UIDs of the examined folder.

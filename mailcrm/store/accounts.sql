@@ -60,7 +60,7 @@ WHERE a.address = :address AND NOT c.connected
 DELETE FROM main.placement WHERE folder_id IN (SELECT f.id FROM folder f WHERE f.account_id = :account_id)
 
 -- forget_account_uids --
-UPDATE main.folder SET uidvalidity = NULL, highestmodseq = NULL, highest_uid = 0
+UPDATE main.folder SET uidvalidity = NULL, highestmodseq = NULL, highest_uid = 0, mark = NULL
 WHERE account_id = :account_id
 
 -- reconnect_account --

@@ -39,6 +39,7 @@ def folders(db: Database, account: Account) -> list[Folder]:
             highest_uid=row["highest_uid"],
             server_count=row["server_count"],
             stored_count=row["stored_count"],
+            mark=row["mark"],
             last_sync_at=instant(row["last_sync_at"]),
             last_error=row["last_error"],
         )
@@ -142,6 +143,16 @@ def take_away(
     return db.write("mark_gone", ids=ids, at=at, from_junk=folder.role in _JUNK), before
 
 
+def forget_uids(db: Database, folder: Folder) -> None:
+    """Begin anew with a folder when it is there again."""
+    db.write("forget_uids", id=folder.id)
+
+
+def forget_marks(db: Database, account: Account) -> None:
+    """Let the next sync look at every folder of the account, whether it seems changed or not."""
+    db.write("forget_marks", account_id=account.id)
+
+
 def remove_folder(db: Database, folder: Folder) -> None:
     """Forget a folder; its places must have been taken away before."""
     db.write("remove_folder", id=folder.id)
@@ -167,14 +178,22 @@ def settle(
 
 
 def record_folder_sync(
-    db: Database, folder: Folder, *, server_count: int, stored_count: int, at: datetime, error: str | None
+    db: Database,
+    folder: Folder,
+    *,
+    server_count: int,
+    stored_count: int,
+    mark: str | None,
+    at: datetime,
+    error: str | None,
 ) -> None:
-    """Remember how complete the folder was at the end of a sync."""
+    """Remember how complete the folder was at the end of a sync; `mark` when nothing was missing."""
     db.write(
         "record_folder_sync",
         folder_id=folder.id,
         server_count=server_count,
         stored_count=stored_count,
+        mark=mark,
         at=at,
         error=error,
     )

@@ -1,7 +1,7 @@
 -- folders --
 -- Inbox and sent mail first: a first sync is useful before it ends.
 SELECT id, account_id, path, name, role, selected, uidvalidity, highestmodseq, highest_uid,
-       server_count, stored_count, last_sync_at, last_error
+       server_count, stored_count, mark, last_sync_at, last_error
 FROM folder WHERE account_id = :account_id
 ORDER BY CASE role WHEN 'inbox' THEN 0 WHEN 'sent' THEN 1 ELSE 2 END, name, id
 
@@ -59,6 +59,13 @@ WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid IN {each:uid
 DELETE FROM main.fetch_failure
 WHERE folder_id = :folder_id AND NOT (uidvalidity = :uidvalidity AND uid IN {each:uids})
 
+-- forget_uids --
+-- Whatever UIDs the folder has when it is there again, they are looked at anew.
+UPDATE main.folder SET uidvalidity = NULL, highestmodseq = NULL, highest_uid = 0, mark = NULL WHERE id = :id
+
+-- forget_marks --
+UPDATE main.folder SET mark = NULL WHERE account_id = :account_id
+
 -- remove_folder --
 DELETE FROM main.folder WHERE id = :id
 
@@ -68,11 +75,12 @@ WHERE id = :folder_id
 
 -- record_folder_sync --
 UPDATE main.folder
-SET server_count = :server_count, stored_count = :stored_count, last_sync_at = :at, last_error = :error
+SET server_count = :server_count, stored_count = :stored_count, mark = :mark,
+    last_sync_at = :at, last_error = :error
 WHERE id = :folder_id
 
 -- record_folder_error --
-UPDATE main.folder SET last_error = :error WHERE id = :folder_id
+UPDATE main.folder SET last_error = :error, mark = NULL WHERE id = :folder_id
 
 -- record_failure --
 INSERT INTO main.fetch_failure (folder_id, uidvalidity, uid, error, attempts, failed_at)

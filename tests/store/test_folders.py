@@ -209,7 +209,9 @@ def test_the_usual_folders_can_be_chosen_again(db: Database, account: Account, i
 
 
 def test_how_complete_a_folder_is_can_be_read_again(db: Database, account: Account, inbox: Folder) -> None:
-    folders.record_folder_sync(db, inbox, server_count=5, stored_count=4, at=NOW, error="one is missing")
+    folders.record_folder_sync(
+        db, inbox, server_count=5, stored_count=4, mark=None, at=NOW, error="one is missing"
+    )
     found = by_path(db, account)["INBOX"]
     assert (found.server_count, found.stored_count, found.last_sync_at) == (5, 4, NOW)
     assert found.last_error == "one is missing"

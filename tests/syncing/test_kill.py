@@ -70,18 +70,18 @@ class Machine:
             environment_name(FIRST): mailbox.password,
         }
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "mailcrm", "--json", "sync"],
+            [sys.executable, "-m", "mailcrm", "--json", "sync", *options],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def sync(self) -> list[dict[str, object]]:
+    def sync(self, *options: str) -> list[dict[str, object]]:
         """Run to the end and return the events."""
-        with self.start() as process:
+        with self.start(*options) as process:
             output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors + output
         return [json.loads(line) for line in output.splitlines()]
@@ -151,7 +151,7 @@ def test_a_sync_killed_again_and_again_ends_where_an_undisturbed_one_does(
     assert not after.gone
     assert {"Pumps"} < set().union(*(thread.links for thread in after.threads.values()))
     check_integrity(store)
-    planned = [event for event in machine.sync() if event["event"] == "folder_planned"]
+    planned = [event for event in machine.sync("--full") if event["event"] == "folder_planned"]
     assert {(event["downloads"], event["attached"], event["vanished"]) for event in planned} == {(0, 0, 0)}
 
 

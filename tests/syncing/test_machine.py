@@ -234,7 +234,9 @@ class Mailboxes(RuleBasedStateMachine):
             with self.mailbox.log_in(self.mailbox.password) as imap:
                 for folder in folders.folders(self.db, self.account):
                     if folder.selected:
-                        again = observe(self.db, imap, self.present_account(), folder).plan
+                        again = observe(
+                            self.db, imap, self.present_account(), folder, imap.examine(folder.path)
+                        ).plan
                         assert again == Plan(arriving=(), departing=()), "a second sync finds work"
 
     def steps(

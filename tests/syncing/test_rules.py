@@ -4,7 +4,7 @@ Rows that need a server that misbehaves run on the model alone.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -680,3 +680,65 @@ def test_a_server_that_is_lost_on_the_way_leaves_what_was_done(
     events = list(sync_accounts(db, [account], open_model, clock=lambda: NOW, size_limit=50_000_000))
     assert only(events, AccountFinished)[0].new == 36
     assert accounts.account(db, FIRST).last_error is None
+
+
+# --- a folder that is as the last whole sync left it is not looked at --------------------------------
+
+
+def looked_at(server: ModelServer, sent: int) -> set[str]:
+    return {word for command in server.commands[sent:] for word in ("SEARCH", "FETCH") if word in command}
+
+
+def test_an_unchanged_folder_is_opened_and_nothing_more(db: Database, three: ModelServer) -> None:
+    mailbox = ModelMailbox(three)
+    account = connect(db, mailbox)
+    sync(db, mailbox, account)
+    sent = len(three.commands)
+    events = sync(db, mailbox, account)
+    assert looked_at(three, sent) == set()
+    assert only(events, AccountFinished)[0].whole
+    (inbox,) = [event for event in only(events, FolderFinished) if event.folder == "INBOX"]
+    assert (inbox.server_count, inbox.stored_count) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda server: server.append("INBOX", letter("4@example.com", subject="four"), NOW),
+        lambda server: server.expunge("INBOX", 1),
+        lambda server: server.flag("INBOX", 1, ["\\Seen"]),
+        lambda server: server.renumber("INBOX"),
+    ],
+    ids=["an arrival", "an expunge", "a flag", "a renumbering"],
+)
+def test_any_change_of_a_folder_is_seen(
+    db: Database, three: ModelServer, change: Callable[[ModelServer], object]
+) -> None:
+    mailbox = ModelMailbox(three)
+    account = connect(db, mailbox)
+    sync(db, mailbox, account)
+    sync(db, mailbox, account)
+    change(three)
+    sent = len(three.commands)
+    sync(db, mailbox, account)
+    assert looked_at(three, sent)
+
+
+def test_a_moved_history_start_is_seen_in_an_unchanged_folder(db: Database, model: ModelServer) -> None:
+    mailbox = ModelMailbox(model)
+    mailbox.append("INBOX", letter("1@example.com", subject="old"), days_ago(50))
+    account = connect(db, mailbox)
+    accounts.set_history_start(db, account, days_ago(10))
+    assert downloads(sync(db, mailbox, account)) == 0
+    accounts.set_history_start(db, account, days_ago(100))
+    assert downloads(sync(db, mailbox, account)) == 1
+
+
+def test_a_folder_with_a_missing_email_is_looked_at_again_though_nothing_changed(
+    db: Database, three: ModelServer
+) -> None:
+    refuse(three, 2, "BODY.PEEK[])")
+    account = connect(db, ModelMailbox(three))
+    sync(db, ModelMailbox(three), account)
+    three.twist = lambda _command, reply: reply
+    assert only(sync(db, ModelMailbox(three), account), AccountFinished)[0].new == 1

@@ -69,6 +69,7 @@ CREATE TABLE main.folder (
     highest_uid BIGINT NOT NULL,
     server_count INTEGER,
     stored_count INTEGER,
+    mark TEXT,
     last_sync_at {instant},
     last_error TEXT,
     UNIQUE (account_id, path)
