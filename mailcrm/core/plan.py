@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 Flags: TypeAlias = frozenset[str]
@@ -278,8 +278,3 @@ def _batches(
         size += arrival.size
     if group:
         yield tuple(group)
-
-
-def utc(moment: datetime) -> datetime:
-    """Return `moment` in UTC; a naive one is taken to be UTC already."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

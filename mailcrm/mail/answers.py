@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from imapclient.response_parser import parse_fetch_response
 
 from mailcrm.core.headers import identify
-from mailcrm.core.plan import Arrival, Flags, identity, utc
+from mailcrm.core.plan import Arrival, Flags, identity
 from mailcrm.mail import folder_names
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def arrival(uid: int, fields: Mapping[bytes, Any]) -> Arrival:
     message_id, sent_at = identify(header if isinstance(header, bytes) else b"")
     try:
         # Some gateways say the year 1 or 9999 where they know none.
-        received_at = min(max(utc(fields[b"INTERNALDATE"]), _EPOCH), _LAST)
+        received_at = min(max(_utc(fields[b"INTERNALDATE"]), _EPOCH), _LAST)
     except (KeyError, AttributeError, OverflowError):  # missing, not a date, or at the end of the calendar
         received_at = sent_at or _EPOCH
     said = fields.get(SIZE)
@@ -137,3 +137,8 @@ def arrival(uid: int, fields: Mapping[bytes, Any]) -> Arrival:
         sent_at=sent_at,
         flags=flags(fields),
     )
+
+
+def _utc(moment: datetime) -> datetime:
+    """Return `moment` in UTC; without a zone it is taken to be UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
