@@ -27,7 +27,6 @@ from mailcrm.core.plan import (
     is_wanted,
     plan,
     to_identify,
-    utc,
 )
 
 THEN = datetime(2026, 6, 1, tzinfo=UTC)
@@ -250,11 +249,6 @@ def test_without_a_message_id_there_is_a_mere_resemblance() -> None:
 
 def test_a_digest_is_the_sha256_of_the_source() -> None:
     assert digest(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
-
-
-def test_a_moment_without_a_zone_is_utc() -> None:
-    assert utc(datetime(2026, 6, 1)) == THEN  # noqa: DTZ001 (a naive moment is the case)
-    assert utc(THEN.astimezone(timezone(timedelta(hours=9)))).utcoffset() == timedelta(0)
 
 
 # --- a model ------------------------------------------------------------------------------------
