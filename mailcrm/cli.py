@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -36,11 +36,14 @@ from mailcrm.commands import (
     unlink,
 )
 from mailcrm.commands.invocation import Invocation, hoist
-from mailcrm.core.errors import MailcrmError
+from mailcrm.core.errors import MailcrmError, UsageError
 from mailcrm.render import Display
 
 #: The exit code after Ctrl-C, which Typer gives: 128 and the number of SIGINT.
 INTERRUPTED = 130
+
+#: What Typer raises for a command line that it cannot read; it has no name for all of them.
+_NotUnderstood: Any = typer.BadParameter.__base__
 
 #: EX_SOFTWARE of sysexits.h.
 UNFORESEEN = 70
@@ -132,19 +135,23 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            app(hoist(words), prog_name="mailcrm")
+            code = app(hoist(words), prog_name="mailcrm", standalone_mode=False)
         finally:
             # What is still buffered fails here, where it can be told, and not after the last line.
             sys.stdout.flush()
     except MailcrmError as error:
-        if "-vv" in words:
-            traceback.print_exception(error)
-        Display(as_json="--json" in words, quiet=False, color=True).error(error)
-        sys.exit(error.exit_code)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            print("mailcrm: stopped; what was done is kept.", file=sys.stderr)
-        raise
+        _fail(error, words)
+    except _NotUnderstood as error:
+        if type(error).show is not _NotUnderstood.show:
+            # A group without a command has its help to show.
+            error.show()
+            sys.exit(error.exit_code)
+        path = error.ctx.command_path if error.ctx is not None else "mailcrm"
+        _fail(UsageError(error.format_message(), hint=f"See `{path} --help`."), words)
+    except typer.Abort:
+        # Ctrl-C or Ctrl-D at a question, which stands before anything is stored.
+        print("\nmailcrm: stopped; nothing was stored.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has seen enough (| head); Python would complain on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -157,3 +164,15 @@ def main() -> None:
         print(f"mailcrm: {what}. Run it again with -vv to see where.", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNFORESEEN)
+    else:
+        if code == INTERRUPTED:
+            print("mailcrm: stopped; what was done is kept.", file=sys.stderr)
+        sys.exit(code)
+
+
+def _fail(error: MailcrmError, words: list[str]) -> NoReturn:
+    """Say what went wrong, and end the process with the error's exit code."""
+    if "-vv" in words:
+        traceback.print_exception(error)
+    Display(as_json="--json" in words, quiet=False, color=True).error(error)
+    sys.exit(error.exit_code)

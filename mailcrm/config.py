@@ -107,7 +107,7 @@ def _problems(values: Mapping[str, Any], keys: Mapping[str, type], prefix: str) 
     for key, value in values.items():
         if key not in keys:
             near = difflib.get_close_matches(key, keys, n=1)
-            found.append(f"unknown key {prefix}{key}" + (f", did you mean {near[0]}?" if near else ""))
+            found.append(f"unknown key {prefix}{key}" + (f" (did you mean {near[0]}?)" if near else ""))
         elif not isinstance(value, keys[key]) or isinstance(value, bool):
             found.append(f"{prefix}{key} must be {_TYPE_NAMES[keys[key]]}")
     return found

@@ -91,6 +91,15 @@ def run_command(command: str) -> str:
     return _first_line(done.stdout)
 
 
+def require_keyring() -> None:
+    """Raise ConfigError when this machine has no keyring that mailcrm trusts."""
+    if _keyring() is None:
+        raise ConfigError(
+            "This machine has no keyring that mailcrm trusts.",
+            hint="Use --password-command, or --store-secret file for a file that only you can read.",
+        )
+
+
 def keep(address: str, host: str, password: str, *, place: SecretPlace, secrets: Path) -> None:
     """Keep a password in one place and no longer in the other; raises ConfigError or CredentialMissing."""
     match place:
@@ -109,12 +118,8 @@ def forget(address: str, host: str, *, secrets: Path) -> None:
 
 
 def _keep_in_keyring(address: str, host: str, password: str) -> None:
+    require_keyring()
     backend = _keyring()
-    if backend is None:
-        raise ConfigError(
-            "This machine has no keyring that mailcrm trusts.",
-            hint="Use --password-command, or --store-secret file for a file that only you can read.",
-        )
     with _asking_keyring(address):
         backend.set_password(_service(host), address, password)  # type: ignore[attr-defined] # a keyring back end
 

@@ -87,18 +87,21 @@ def _escapes_of_json() -> Mapping[int, str]:
 class Column:
     """A column of a table: its heading, how wide it may get, and a style of rich for its cells.
 
-    A `roomy` column is left out of a narrow terminal; a pipe gets all columns, always.
+    A terminal with fewer than `room` columns leaves it out, and one below 80 leaves it out when nothing
+    stands in it; `piped` leaves it out of any. `most` is its greatest width. A pipe gets all, always.
     """
 
     heading: str
     style: str = ""
     right: bool = False
     ratio: int | None = None
-    roomy: bool = False
+    room: int = 0
+    most: int | None = None
+    piped: bool = False
 
 
-#: Columns of a terminal from which there is room for everything.
-_ROOMY = 100
+#: Columns of a terminal below which an empty column is left out.
+_NARROW = 80
 
 Cell = str | int | datetime | None
 
@@ -117,11 +120,23 @@ class Display:
         """Write one JSON document."""
         print(as_json(result, indent=2), file=sys.stdout)
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, empty: str) -> None:
-        """Write rows under headings, or say on standard error that there are none."""
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[Cell]],
+        *,
+        empty: str,
+        limit: int | None = None,
+    ) -> None:
+        """Write rows under headings, or say on standard error that there are none, or more than `limit`."""
         if not rows:
             self.note(empty)
             return
+        self._write_table(columns, rows[:limit])
+        if limit is not None and len(rows) > limit:
+            self.note(f"… more: --limit {min(4 * limit, 10_000)}")
+
+    def _write_table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
         if not self.terminal:
             for row in rows:
                 print("\t".join(_flat(cell) for cell in row), file=sys.stdout)
@@ -130,7 +145,13 @@ class Display:
         from rich.text import Text
 
         console = self._console(sys.stdout)
-        shown = [index for index, column in enumerate(columns) if console.width >= _ROOMY or not column.roomy]
+        shown = [
+            index
+            for index, column in enumerate(columns)
+            if console.width >= column.room
+            and not column.piped
+            and (console.width >= _NARROW or any(row[index] not in (None, "") for row in rows))
+        ]
         table = Table(
             box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=_has_ratio(columns)
         )
@@ -140,6 +161,7 @@ class Display:
                 style=column.style,
                 justify="right" if column.right else "left",
                 ratio=column.ratio,
+                max_width=column.most,
                 no_wrap=True,
                 overflow="ellipsis",
             )
@@ -210,11 +232,20 @@ class Display:
     def note(self, sentence: str) -> None:
         """Say something to the person, unless they want quiet."""
         if not self.quiet:
-            print(visible_text(sentence), file=sys.stderr)
+            self._say(visible_text(sentence))
 
     def warn(self, sentence: str) -> None:
         """Say to the person that something went wrong, also when they want quiet."""
-        print(visible(sentence), file=sys.stderr)
+        self._say(visible(sentence))
+
+    def _say(self, text: str) -> None:
+        """Write to standard error, at a terminal with line ends between words."""
+        if sys.stderr.isatty():
+            from rich.text import Text
+
+            self._console(sys.stderr).print(Text(text))
+        else:
+            print(text, file=sys.stderr)
 
     def error(self, error: MailcrmError) -> None:
         """Say what went wrong and what to do."""
@@ -224,12 +255,12 @@ class Display:
                 told["candidates"] = list(error.candidates)
             print(as_json({"error": told}), file=sys.stderr)
             return
-        print(f"mailcrm: {visible(str(error))}", file=sys.stderr)
+        self._say(f"mailcrm: {visible(str(error))}")
         if isinstance(error, NeedsChoice):
             for candidate in error.candidates:
-                print(f"  {visible(candidate)}", file=sys.stderr)
+                self._say(f"  {visible(candidate)}")
         if error.hint:
-            print(f"  {visible(error.hint)}", file=sys.stderr)
+            self._say(f"  {visible(error.hint)}")
 
     @contextmanager
     def progress(self) -> "Iterator[SyncDisplay]":
@@ -343,13 +374,16 @@ class _Summary:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
+        self._held: set[str] = set()
 
     def show(self, event: SyncEvent) -> None:
         sentence = trouble(event)
+        if isinstance(event, DeletionsHeld):
+            self._held.add(event.account)
         if sentence is not None:
             print(visible(sentence), file=sys.stderr)
         elif isinstance(event, AccountFinished) and not self._quiet:
-            print(visible(summary(event)), file=sys.stdout, flush=True)
+            print(visible(summary(event, held=event.account in self._held)), file=sys.stdout, flush=True)
 
 
 class _LiveProgress:
@@ -369,6 +403,7 @@ class _LiveProgress:
         )
         self._looking = self._progress.add_task("connecting", total=None, told="")
         self._folders: dict[tuple[str, str], _FolderProgress] = {}
+        self._held: set[str] = set()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -394,8 +429,11 @@ class _LiveProgress:
                 told = f"{folder.count:,} of {number(folder.total, 'email')}, {size(folder.bytes)}"
                 self._progress.update(folder.task, completed=folder.count, told=told)
             case AccountFinished():
-                self._console.print(visible(summary(event)), style="green" if event.whole else "yellow")
+                told = visible(summary(event, held=event.account in self._held))
+                self._console.print(told, style="green" if event.whole else "yellow")
             case _:
+                if isinstance(event, DeletionsHeld):
+                    self._held.add(event.account)
                 sentence = trouble(event)
                 if sentence is not None:
                     self._console.print(visible(sentence), style="yellow")
@@ -411,14 +449,19 @@ class _FolderProgress:
     bytes: int = 0
 
 
-def summary(event: AccountFinished) -> str:
-    """Return the one line that a finished account is worth."""
+def summary(event: AccountFinished, *, held: bool) -> str:
+    """Return the one line that a finished account is worth; `held`: deletions wait for a person's word."""
     parts = [number(event.new, "new email")]
     if event.linked:
         parts.append(f"{number(event.linked, 'thread')} linked")
     if event.failed:
         parts.append(f"{event.failed} failed")
-    parts.append("complete" if event.whole else "not complete: see mailcrm status")
+    if event.whole:
+        parts.append("complete")
+    elif held:
+        parts.append("not complete: see mailcrm status, or run mailcrm sync --accept-deletions")
+    else:
+        parts.append("not complete: see mailcrm status")
     return f"{event.account}: {', '.join(parts)}"
 
 
@@ -436,6 +479,11 @@ def trouble(event: SyncEvent) -> str | None:
             )
         case FolderFinished(stored_count=stored, server_count=on_server) if stored != on_server:
             return f"{event.account}: {event.folder}: {stored} of {on_server} emails are stored"
+        case ChoiceNeeded(deals=(only,)):
+            return (
+                f"thread {event.thread_id} may belong to the open deal {only}. "
+                f"If so: mailcrm link deal {event.thread_id} {only.partition(' ')[0]}"
+            )
         case ChoiceNeeded():
             return (
                 f"thread {event.thread_id} fits {len(event.deals)} open deals: {', '.join(event.deals)}. "

@@ -20,7 +20,7 @@ from mailcrm import config
 from mailcrm.cli import INTERRUPTED, app, main
 from mailcrm.core import errors, events, mime, model
 from mailcrm.core.model import Direction
-from mailcrm.core.plan import Arrival, digest
+from mailcrm.core.plan import Arrival
 from mailcrm.providers.presets import Preset
 from mailcrm.store import accounts, emails, folders, open_database
 from mailcrm.timeline import ContactView, DealView
@@ -276,6 +276,8 @@ contact list
 deal create '120 sensors' --contact 1 --value 18000000 --currency KRW
 deal create 'Spare parts' --contact 1
 deal list
+contact edit 1 --name 'M. Kim' --address minsu@example.kr
+deal edit 2 --title Spares --value 5 --currency eur --contact 1
 link auto
 link contact 1 1
 unlink contact 1 1
@@ -295,6 +297,7 @@ thread why 1
 share 1
 privatize 1
 member create bob@example.com --name Bob
+member edit bob --role admin
 member list
 member deactivate bob
 member reactivate bob
@@ -337,14 +340,7 @@ def receive(url: str, raw: bytes) -> None:
     arrival = Arrival(
         uid=1, identity="?1", size=len(raw), received_at=now, sent_at=None, flags=frozenset(("\\Seen",))
     )
-    letter = emails.NewEmail(
-        arrival=arrival,
-        raw=raw,
-        digest=digest(raw),
-        truncated=False,
-        parsed=mime.parse(raw),
-        direction=Direction.IN,
-    )
+    letter = emails.new_email(arrival, raw, truncated=False, parsed=mime.parse(raw), direction=Direction.IN)
     emails.save_batch(db, account, inbox, 1, [letter])
     folders.record_failure(db, inbox, 1, 2, "The mail server left this email out.", at=now)
     db.close()

@@ -6,7 +6,6 @@ import typer
 
 from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
-from mailcrm.keychain import SecretPlace
 
 if TYPE_CHECKING:
     from mailcrm.core.model import Account
@@ -168,7 +167,7 @@ def check(context: typer.Context, account: _Address = None) -> None:
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         row = accounts.account(db, account)
-    with open_imap(invocation.config(), row) as imap:
+    with answers.first_contact(), open_imap(invocation.config(), row) as imap:
         capabilities = sorted(imap.capabilities)
     if invocation.display.as_json:
         invocation.display.document({"account": row.address, "capabilities": capabilities})
@@ -184,29 +183,32 @@ def reauth(
     account: _Address = None,
     password_stdin: answers.PasswordStdin = False,
     password_command: answers.PasswordCommand = None,
-    store_secret: answers.StoreSecret = SecretPlace.KEYRING,
+    store_secret: answers.StoreSecret = None,
     ca_file: answers.CaFile = None,
 ) -> None:
     """Give an account a new password; it is kept only when the server takes it."""
-    from mailcrm.accounts import Login, keep_password, log_in_once
+    from mailcrm.accounts import Login, keep_password
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     config = invocation.config()
     with invocation.open_store() as db:
         row = accounts.account(db, account)
+    place = answers.secret_place(
+        invocation, row.address, store_secret, from_stdin=password_stdin, command=password_command
+    )
     login = Login(
         address=row.address,
         imap=row.imap,
         username=row.username,
-        ca_file=ca_file or config.account(row.address).ca_file,
+        ca_file=answers.ca_file(invocation, row.address, ca_file),
         password=answers.password(
             invocation, row.address, from_stdin=password_stdin, command=password_command
         ),
         password_command=password_command,
-        place=store_secret,
+        place=place,
     )
-    log_in_once(login)
+    login, _ = answers.log_in(invocation, login, from_stdin=password_stdin)
     keep_password(config, login)
     invocation.display.done(f"{row.address} has its new password.", {"account": row.address})
 

@@ -7,12 +7,12 @@ from mailcrm.render import Cell, Column
 
 
 def visibility(row: ThreadRow | EmailRow) -> str:
-    """Return who reads a thread: me, team, or everybody, which holds only while it is linked."""
+    """Return who reads a thread: only me, team, or all, which holds only while it is linked."""
     if row.visibility is Visibility.PRIVATE:
         return "team" if row.team else "only me"
     if isinstance(row, ThreadRow) and not (row.contacts or row.deals):
-        return "shared, unlinked"
-    return "shared"
+        return "all, once linked"
+    return "all"
 
 
 def linked_to(row: ThreadRow) -> str:
@@ -26,21 +26,24 @@ def sender(row: EmailRow) -> str:
     return row.sender_name or row.sender or "(nobody)"
 
 
-#: The columns of a list of emails, as timelines and the search show it.
-EMAIL_COLUMNS = (
-    Column(heading="THREAD", right=True, style="cyan"),
-    Column(heading="WHEN"),
-    Column(heading="", style="dim"),
-    Column(heading="FROM", ratio=3),
-    Column(heading="SUBJECT", ratio=4, style="bold"),
-    Column(heading="BEGINS", ratio=6, style="dim", roomy=True),
-    Column(heading="HELD BY", ratio=3, style="dim"),
-    Column(heading="SEEN BY"),
-)
+def email_columns(rows: Sequence[EmailRow]) -> list[Column]:
+    """Return the columns of a list of emails, as timelines and the search show it."""
+    holders = {holder for row in rows for holder in row.holders}
+    return [
+        Column(heading="THREAD", right=True, style="cyan"),
+        Column(heading="WHEN"),
+        Column(heading="", style="dim"),
+        Column(heading="FROM", ratio=3),
+        Column(heading="SUBJECT", ratio=4, style="bold"),
+        Column(heading="BEGINS", ratio=6, style="dim", room=100),
+        # One holder of everything is no news.
+        Column(heading="HELD BY", ratio=3, style="dim", piped=len(holders) == 1),
+        Column(heading="SEEN BY"),
+    ]
 
 
 def email_cells(rows: Sequence[EmailRow]) -> list[tuple[Cell, ...]]:
-    """Return the cells of `EMAIL_COLUMNS`."""
+    """Return the cells of `email_columns`."""
     return [
         (
             row.thread_id,

@@ -1,14 +1,14 @@
 """`mailcrm connect`: the set-up of one mail account."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
-from mailcrm.core.model import Endpoint, Security
-from mailcrm.keychain import SecretPlace
+from mailcrm.core.model import Endpoint, Security, Visibility
 
 if TYPE_CHECKING:
     from mailcrm.providers.presets import Found
@@ -27,12 +27,14 @@ def connect(
         str | None, typer.Option(help="see `mailcrm provider list`; else found by the address")
     ] = None,
     imap_host: Annotated[str | None, typer.Option(help="your own IMAP server")] = None,
-    imap_port: Annotated[int | None, typer.Option(help="993, or 143 with starttls or none")] = None,
+    imap_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="993, or 143 with starttls or none")
+    ] = None,
     imap_security: Annotated[Security, typer.Option(help="none is for this machine only")] = Security.TLS,
     username: Annotated[str | None, typer.Option(help="the log-in name, when it is not the address")] = None,
     password_stdin: answers.PasswordStdin = False,
     password_command: answers.PasswordCommand = None,
-    store_secret: answers.StoreSecret = SecretPlace.KEYRING,
+    store_secret: answers.StoreSecret = None,
     ca_file: answers.CaFile = None,
     personal: Annotated[
         bool, typer.Option("--personal", help="the account is yours alone (the default)")
@@ -58,7 +60,7 @@ def connect(
     sync: Annotated[bool, typer.Option("--sync", help="sync at once")] = False,
 ) -> None:
     """Connect a mail account: log in once, then remember how to sync it."""
-    from mailcrm.accounts import Login, Settings, connect_account, log_in_once
+    from mailcrm.accounts import Login, Settings, connect_account
     from mailcrm.commands.sync import run_sync
     from mailcrm.core.errors import UsageError
 
@@ -68,33 +70,38 @@ def connect(
         raise UsageError("An account is --personal or of a --team, not both.")
     if folder and (all_folders or no_check):
         raise UsageError("--folder stands alone: with --no-check nobody can tell what folders there are.")
-    found = _find_server(own, provider, imap_host, imap_port, imap_security)
+    found = _find_server(invocation, own, provider, imap_host, imap_port, imap_security)
     _refuse_connected(invocation, own)
-    choices = _ask(invocation, own, found, team=team, visibility=visibility, since=since)
+    choices = _ask(invocation, own, found, team=team, people=member, visibility=visibility, since=since)
+    if choices.people and choices.team is None:
+        raise UsageError("--member goes with --team.")
     settings = Settings(
-        visibility=answers.visibility(choices.visibility, team=choices.team is not None),
-        history_start=answers.history_start(choices.since, invocation.now()),
+        visibility=choices.visibility,
+        history_start=choices.history_start,
         folders=tuple(folder) if folder else None,
+    )
+    place = answers.secret_place(
+        invocation, own, store_secret, from_stdin=password_stdin, command=password_command
     )
     login = Login(
         address=own,
         imap=found.imap,
         username=username or found.username,
-        ca_file=ca_file,
+        ca_file=answers.ca_file(invocation, own, ca_file),
         password=""
         if no_check and password_command is not None
         else answers.password(
             invocation, own, from_stdin=password_stdin, command=password_command, advice=found.advice
         ),
         password_command=password_command,
-        place=store_secret,
+        place=place,
     )
     # Nothing is stored, no store is made, before the server let us in.
-    offered = () if no_check else log_in_once(login)
+    login, offered = (login, ()) if no_check else answers.log_in(invocation, login, from_stdin=password_stdin)
     _make_store_if_new(invocation, own)
     with invocation.open_store() as db:
         with db.transaction():
-            team_id = _team(db, choices.team, member or [])
+            team_id = _team(db, choices.team, choices.people)
             account = connect_account(
                 db,
                 invocation.config(),
@@ -104,33 +111,43 @@ def connect(
                 offered=offered,
                 team_id=team_id,
             )
-        invocation.display.done(
-            f"{own} is connected ({found.provider}, {account.imap.host}). Next: mailcrm sync", account
-        )
+        sentence = f"{own} is connected ({found.provider}, {account.imap.host})."
+        invocation.display.done(sentence if sync else f"{sentence} Next: mailcrm sync", account)
         if sync:
             raise typer.Exit(run_sync(invocation, db, invocation.config(), [account], accept_deletions=False))
 
 
 def _find_server(
-    address: str, provider: str | None, host: str | None, port: int | None, security: Security
+    invocation: Invocation,
+    address: str,
+    provider: str | None,
+    host: str | None,
+    port: int | None,
+    security: Security,
 ) -> "Found":
     """Return the server: the one named, else that of the provider named or found by the address."""
-    from mailcrm.core.errors import NotFound
+    from mailcrm.core.errors import ConfigError, NotFound
     from mailcrm.providers.presets import Found, by_address, by_name
 
-    if host is not None:
-        usual = 993 if security is Security.TLS else 143
-        endpoint = Endpoint(host=host, port=port or usual, security=security)
-        return Found(provider="imap", imap=endpoint, username=address, advice="")
-    preset = by_name(provider) if provider is not None else by_address(address)
-    if preset is None and provider is not None:
-        raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
-    if preset is None:
-        raise NotFound(
-            f"mailcrm does not know the mail server of {address}.",
-            hint="Name it: --imap-host HOST, or a provider: --provider P (mailcrm provider list).",
-        )
-    return preset.for_address(address)
+    if host is None:
+        preset = by_name(provider) if provider is not None else by_address(address)
+        if preset is not None and preset.unsupported:
+            raise ConfigError(preset.unsupported)
+        if preset is not None:
+            return preset.for_address(address)
+        if provider is not None:
+            raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
+        unknown = f"mailcrm does not know the mail server of {address}."
+        if not invocation.may_ask():
+            raise NotFound(
+                unknown,
+                hint="Name it: --imap-host HOST, or a provider: --provider P (mailcrm provider list).",
+            )
+        invocation.display.note(unknown)
+        host = str(typer.prompt("IMAP server", err=True)).strip()
+    usual = 993 if security is Security.TLS else 143
+    endpoint = Endpoint(host=host, port=port or usual, security=security)
+    return Found(provider="imap", imap=endpoint, username=address, advice="")
 
 
 def _refuse_connected(invocation: Invocation, address: str) -> None:
@@ -179,8 +196,9 @@ class _Choices:
     """What a person chose, at the prompt or by options."""
 
     team: str | None
-    visibility: str
-    since: str
+    people: list[str]
+    visibility: Visibility
+    history_start: datetime | None
 
 
 def _ask(
@@ -189,38 +207,71 @@ def _ask(
     found: "Found",
     *,
     team: str | None,
+    people: list[str] | None,
     visibility: str | None,
     since: str | None,
 ) -> _Choices:
-    """Ask what no option answered, when there is somebody to ask."""
-    if not invocation.may_ask():
-        return _Choices(
-            team=team,
-            visibility=visibility or answers.closed_word(team=team is not None),
-            since=since or "90 days",
+    """Ask what no option answered, when there is somebody to ask; raises UsageError."""
+
+    def when(text: str) -> datetime | None:
+        return answers.history_start(text, invocation.now())
+
+    ask, note = invocation.may_ask(), invocation.display.note
+    if ask:
+        note(
+            f"{address}: {found.provider}, {found.imap.host}:{found.imap.port} ({found.imap.security.value})"
         )
-    note = invocation.display.note
-    note(f"{address}: {found.provider}, {found.imap.host}:{found.imap.port} ({found.imap.security.value})")
-    if found.advice:
-        note(found.advice)
-    if team is None and typer.confirm("Does a team share this account?", default=False, err=True):
+        if found.advice:
+            note(found.advice)
+    if ask and team is None and typer.confirm("Does a team share this account?", default=False, err=True):
         team = typer.prompt("Name of the team", err=True)
-    if visibility is None:
-        closed = answers.closed_word(team=team is not None)
+        if people is None:
+            people = _ask_people(invocation)
+    if team is not None:
+        team = answers.name(team, "team")
+    closed = answers.closed_word(team=team is not None)
+    if ask and visibility is None:
         note(f"New conversations: {closed} (nobody else) or shared (colleagues, once linked).")
-        visibility = typer.prompt("Visibility", default=closed, err=True)
-    if since is None:
-        since = typer.prompt('History from (a date, "6 months", all)', default="90 days", err=True)
-    return _Choices(team=team, visibility=visibility, since=since)
+    return _Choices(
+        team=team,
+        people=people or [],
+        visibility=answers.asked(
+            invocation,
+            "Visibility",
+            lambda text: answers.visibility(text, team=team is not None),
+            default=closed,
+        )
+        if ask and visibility is None
+        else answers.visibility(visibility or closed, team=team is not None),
+        history_start=answers.asked(
+            invocation, 'History from (a date, "6 months", all)', when, default="90 days"
+        )
+        if ask and since is None
+        else when(since or "90 days"),
+    )
+
+
+def _ask_people(invocation: Invocation) -> list[str]:
+    """Ask who else is in the team, which a store without members need not be asked."""
+    from mailcrm.store import members
+
+    if _is_store_new(invocation):
+        invocation.display.note("Nobody else is a member yet: mailcrm member create, then mailcrm team add.")
+        return []
+    with invocation.open_store() as db:
+        return answers.asked(
+            invocation,
+            "Who else is in the team? (addresses, empty for nobody)",
+            lambda text: [members.member(db, one).address for one in text.replace(",", " ").split()],
+            default="",
+        )
 
 
 def _team(db: "Database", name: str | None, people: list[str]) -> int | None:
-    from mailcrm.core.errors import NotFound, UsageError
+    from mailcrm.core.errors import NotFound
     from mailcrm.store import members
 
     if name is None:
-        if people:
-            raise UsageError("--member goes with --team.")
         return None
     try:
         team = members.team(db, name)

@@ -1,11 +1,15 @@
 """`mailcrm contact`: the people outside."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
+
+if TYPE_CHECKING:
+    from mailcrm.store import Database
 
 _app = typer.Typer(help="Contacts and their conversations.", no_args_is_help=True)
 
@@ -25,9 +29,9 @@ def list_contacts(
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = crm.contacts(db, limit=limit)
+        rows = crm.contacts(db, limit=limit + 1)
     if invocation.display.as_json:
-        invocation.display.document(rows)
+        invocation.display.document(rows[:limit])
         return
     invocation.display.table(
         [
@@ -36,6 +40,7 @@ def list_contacts(
             Column(heading="ADDRESSES", ratio=3),
         ],
         [(row.id, row.name, ", ".join(row.addresses)) for row in rows],
+        limit=limit,
         empty="No contacts yet. Make one: mailcrm contact create NAME --address ADDRESS",
     )
 
@@ -47,14 +52,16 @@ def show(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many emails")] = 50,
 ) -> None:
     """Show a contact and the timeline of conversations, the newest first."""
-    from mailcrm.commands.columns import EMAIL_COLUMNS, email_cells
+    from dataclasses import replace
+
+    from mailcrm.commands.columns import email_cells, email_columns
     from mailcrm.timeline import contact_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        view = contact_timeline(db, contact, limit=limit)
+        view = contact_timeline(db, contact, limit=limit + 1)
     if invocation.display.as_json:
-        invocation.display.document(view)
+        invocation.display.document(replace(view, emails=view.emails[:limit]))
         return
     invocation.display.heading(view.contact.name)
     invocation.display.fields(
@@ -62,7 +69,10 @@ def show(
     )
     invocation.display.text("")
     invocation.display.table(
-        EMAIL_COLUMNS, email_cells(view.emails), empty="No conversations that you may see are linked yet."
+        email_columns(view.emails),
+        email_cells(view.emails),
+        limit=limit,
+        empty="No conversations that you may see are linked yet.",
     )
 
 
@@ -75,15 +85,51 @@ def create(
     ],
 ) -> None:
     """Make a contact."""
-    from mailcrm.core.errors import UsageError
     from mailcrm.store import crm
 
     invocation: Invocation = context.obj
     addresses = [answers.email_address(text) for text in address]
-    if not name.strip():
-        raise UsageError("A contact needs a name.")
+    called = answers.name(name, "contact")
     with invocation.open_store() as db:
-        made = crm.create_contact(db, name=name.strip(), addresses=addresses)
+        _refuse_our_own(db, addresses)
+        made = crm.create_contact(db, name=called, addresses=addresses)
     invocation.display.done(
         f"Contact {made.id} {made.name} is made. Link mail that is already here: mailcrm link auto", made
     )
+
+
+@_app.command("edit")
+def edit(
+    context: typer.Context,
+    contact: Annotated[str, typer.Argument(help="number, address or name")],
+    name: Annotated[str | None, typer.Option(help="another name")] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(metavar="A", help="one more e-mail address; may be repeated")
+    ] = None,
+) -> None:
+    """Rename a contact, or give it more addresses."""
+    from mailcrm.store import crm
+
+    invocation: Invocation = context.obj
+    addresses = [answers.email_address(text) for text in address or []]
+    with invocation.open_store() as db:
+        found = crm.contact(db, contact)
+        _refuse_our_own(db, addresses)
+        changed = crm.edit_contact(
+            db,
+            found,
+            name=found.name if name is None else answers.name(name, "contact"),
+            addresses=addresses,
+        )
+    invocation.display.done(f"Contact {changed.id} {changed.name}: {', '.join(changed.addresses)}.", changed)
+
+
+def _refuse_our_own(db: "Database", addresses: Iterable[str]) -> None:
+    from mailcrm.core.errors import UsageError
+    from mailcrm.store import crm
+
+    for address in sorted(crm.our_addresses(db, addresses)):
+        raise UsageError(
+            f"{address} is one of our own, and mail is never linked to those.",
+            hint="A contact is somebody outside: neither a member nor a connected account.",
+        )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import DealStatus
 
@@ -31,22 +32,23 @@ def list_deals(
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = crm.deals(db, status=status, limit=limit)
+        rows = crm.deals(db, status=status, limit=limit + 1)
     if invocation.display.as_json:
-        invocation.display.document(rows)
+        invocation.display.document(rows[:limit])
         return
     invocation.display.table(
         [
             Column(heading="#", right=True, style="cyan"),
             Column(heading="STATUS"),
             Column(heading="TITLE", ratio=3),
-            Column(heading="VALUE", right=True),
+            Column(heading="VALUE", right=True, most=24),
             Column(heading="CONTACTS", ratio=2, style="green"),
         ],
         [
             (row.id, row.status.value, row.title, _value(row.value, row.currency), ", ".join(row.contacts))
             for row in rows
         ],
+        limit=limit,
         empty="No deals yet. Make one: mailcrm deal create TITLE --contact CONTACT",
     )
 
@@ -58,14 +60,16 @@ def show(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many emails")] = 50,
 ) -> None:
     """Show a deal and the timeline of conversations, the newest first."""
-    from mailcrm.commands.columns import EMAIL_COLUMNS, email_cells
+    from dataclasses import replace
+
+    from mailcrm.commands.columns import email_cells, email_columns
     from mailcrm.timeline import deal_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        view = deal_timeline(db, deal, limit=limit)
+        view = deal_timeline(db, deal, limit=limit + 1)
     if invocation.display.as_json:
-        invocation.display.document(view)
+        invocation.display.document(replace(view, emails=view.emails[:limit]))
         return
     invocation.display.heading(view.deal.title)
     invocation.display.fields(
@@ -78,7 +82,10 @@ def show(
     )
     invocation.display.text("")
     invocation.display.table(
-        EMAIL_COLUMNS, email_cells(view.emails), empty="No conversations that you may see are linked yet."
+        email_columns(view.emails),
+        email_cells(view.emails),
+        limit=limit,
+        empty="No conversations that you may see are linked yet.",
     )
 
 
@@ -93,25 +100,56 @@ def create(
     currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
 ) -> None:
     """Make an open deal."""
-    from mailcrm.core.errors import UsageError
     from mailcrm.store import crm
 
     invocation: Invocation = context.obj
-    if not title.strip():
-        raise UsageError("A deal needs a title.")
-    amount = _amount(value, currency)
+    called = answers.name(title, "deal")
+    amount = None if value is None else _amount(value)
+    unit = None if currency is None else _currency(currency, amount)
     with invocation.open_store() as db:
         people = [crm.contact(db, text) for text in contact or []]
         made = crm.create_deal(
             db,
-            title=title.strip(),
+            title=called,
             contact_ids=[person.id for person in people],
             value=amount,
-            currency=currency.upper() if currency else None,
+            currency=unit,
         )
     invocation.display.done(
         f"Deal {made.id} {made.title} is made. Link mail that is already here: mailcrm link auto", made
     )
+
+
+@_app.command("edit")
+def edit(
+    context: typer.Context,
+    deal: _Deal,
+    title: Annotated[str | None, typer.Option(help="another title")] = None,
+    contact: Annotated[
+        list[str] | None, typer.Option(metavar="C", help="one more contact; may be repeated")
+    ] = None,
+    value: Annotated[str | None, typer.Option(help="what it is worth, a decimal number")] = None,
+    currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
+) -> None:
+    """Change title or value of a deal, or give it more contacts."""
+    from mailcrm.store import crm
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        found = crm.deal(db, deal)
+        people = [crm.contact(db, text) for text in contact or []]
+        amount = found.value if value is None else _amount(value)
+        changed = crm.edit_deal(
+            db,
+            found,
+            title=found.title if title is None else answers.name(title, "deal"),
+            contact_ids=[person.id for person in people],
+            value=amount,
+            currency=found.currency if currency is None else _currency(currency, amount),
+        )
+    worth = _value(changed.value, changed.currency)
+    told = [f"Deal {changed.id} {changed.title}", worth, ", ".join(changed.contacts)]
+    invocation.display.done(", ".join(part for part in told if part) + ".", changed)
 
 
 @_app.command("won")
@@ -145,17 +183,34 @@ def _value(value: str | None, currency: str | None) -> str:
     return " ".join(part for part in (amount, currency) if part)
 
 
-def _amount(value: str | None, currency: str | None) -> str | None:
+#: Digits of a value, those behind the point included: more would be no sum of money.
+_MOST_DIGITS = 15
+
+
+def _amount(text: str) -> str:
+    """Return a sum of money as it is stored; raises UsageError."""
     from mailcrm.core.errors import UsageError
 
-    if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-        raise UsageError(f"{currency!r} is not a currency of three letters (ISO 4217).")
-    if value is None:
-        return None
     try:
-        amount = Decimal(value)
+        amount = Decimal(text)
     except InvalidOperation as error:
-        raise UsageError(f"{value!r} is not a number.") from error
+        raise UsageError(f"{text!r} is not a number.") from error
     if not amount.is_finite():
-        raise UsageError(f"{value!r} is not a number.")
+        raise UsageError(f"{text!r} is not a number.")
+    if amount.is_signed():
+        raise UsageError(f"A deal is worth nothing or more, not {text!r}.")
+    behind = max(0, -int(amount.as_tuple().exponent))
+    if max(1, amount.adjusted() + 1) + behind > _MOST_DIGITS:
+        raise UsageError(f"A value has {_MOST_DIGITS} digits at most.")
     return f"{amount:f}"
+
+
+def _currency(text: str, amount: str | None) -> str:
+    """Return the currency of an amount; raises UsageError."""
+    from mailcrm.core.errors import UsageError
+
+    if not (len(text) == 3 and text.isascii() and text.isalpha()):
+        raise UsageError(f"{text!r} is not a currency of three letters (ISO 4217).")
+    if amount is None:
+        raise UsageError("A currency goes with a value: add --value N.")
+    return text.upper()

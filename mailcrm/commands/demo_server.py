@@ -47,7 +47,7 @@ def demo_mail_server(letters: Sequence[Letter]) -> Iterator[DemoLogin]:
     """
     if find_spec("pymap") is None:
         message = "The demo needs the mail server pymap, which is not installed."
-        raise ConfigError(message, hint="Run: pip install 'mailcrm[demo]'")
+        raise ConfigError(message, hint="Run: .venv/bin/pip install --editable '.[demo]'")
     login = DemoLogin(host=HOST, port=_free_port(), username=USERNAME, password=secrets.token_hex(16))
     with tempfile.TemporaryFile() as log, _start(login, log) as server:
         try:

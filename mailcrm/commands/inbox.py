@@ -27,9 +27,9 @@ def inbox(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         account_id = accounts.account(db, account).id if account is not None else None
-        rows = threads.inbox(db, account_id=account_id, unlinked=unlinked, unread=unread, limit=limit)
+        rows = threads.inbox(db, account_id=account_id, unlinked=unlinked, unread=unread, limit=limit + 1)
     if invocation.display.as_json:
-        invocation.display.document(rows)
+        invocation.display.document(rows[:limit])
         return
     invocation.display.table(
         [
@@ -37,7 +37,7 @@ def inbox(
             Column(heading="WHEN"),
             Column(heading="WITH", ratio=3),
             Column(heading="SUBJECT", ratio=5),
-            Column(heading="MAILS", right=True),
+            Column(heading="MAILS", right=True, room=80),
             Column(heading="CONTACT · DEAL", ratio=4, style="green"),
             Column(heading="SEEN BY"),
         ],
@@ -53,5 +53,6 @@ def inbox(
             )
             for row in rows
         ],
+        limit=limit,
         empty="No conversations. Connect an account with mailcrm connect, bring mail in with mailcrm sync.",
     )

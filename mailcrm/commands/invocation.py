@@ -69,7 +69,10 @@ class Invocation:
         from dataclasses import replace
 
         from mailcrm import config
+        from mailcrm.core.errors import ConfigError
 
+        if self.config_path is not None and not self.config_path.exists():
+            raise ConfigError(f"There is no file {self.config_path}.")
         found = config.load(self.config_path or config.default_path(os.environ), os.environ)
         return replace(found, store=self.store or found.store, member=self.member or found.member)
 

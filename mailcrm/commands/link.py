@@ -27,13 +27,19 @@ def deal(
     *names, target = several(words)
     with invocation.open_store() as db:
         found = crm.deal(db, target)
-        chosen = [threads.thread(db, name) for name in names]
+        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
+        before = [
+            link
+            for link in crm.links(db, [thread.id for thread in chosen])
+            if link.deal_id not in (None, found.id)
+        ]
         with db.transaction():
             for thread in chosen:
                 link_deal(db, thread, found, now=invocation.now())
     linked = ", ".join(str(thread.id) for thread in chosen)
     invocation.display.done(
-        f"Linked thread {linked} to deal {found.id} {found.title}.",
+        f"Linked thread {linked} to deal {found.id} {found.title}."
+        + "".join(f" {one.thread_id} was linked to deal {one.deal_id} {one.title} before." for one in before),
         {"threads": [thread.id for thread in chosen], "deal": found},
     )
 
@@ -53,7 +59,7 @@ def contact(
     *names, target = several(words)
     with invocation.open_store() as db:
         found = crm.contact(db, target)
-        chosen = [threads.thread(db, name) for name in names]
+        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
         with db.transaction():
             for thread in chosen:
                 link_contact(db, thread, found, now=invocation.now())
@@ -86,9 +92,8 @@ def auto(context: typer.Context) -> None:
     if not invocation.display.as_json:
         for choice in choices:
             invocation.display.note(trouble(choice) or "")
-    invocation.display.done(
-        f"{number(len(linked), 'thread')} linked.", {"threads": linked, "choices": choices}
-    )
+    sentence = f"{number(len(linked), 'thread')} linked." if linked or choices else "Nothing to link."
+    invocation.display.done(sentence, {"threads": linked, "choices": choices})
 
 
 def several(words: list[str]) -> list[str]:

@@ -51,19 +51,28 @@ def create(
     address: Annotated[str, typer.Argument(help="the member's own address")],
     name: Annotated[str, typer.Option(help="the member's name")],
     role: Annotated[MemberRole, typer.Option(help="an admin manages members")] = MemberRole.MEMBER,
-    login: Annotated[str | None, typer.Option(help="on PostgreSQL: the member's database login")] = None,
+    login: Annotated[
+        str | None, typer.Option(help="needed on PostgreSQL: the member's database login")
+    ] = None,
 ) -> None:
     """Add a member; for admins."""
+    from mailcrm.core.errors import UsageError
     from mailcrm.store import members
     from mailcrm.store.location import is_postgres
 
     invocation: Invocation = context.obj
-    own = answers.email_address(address)
+    own, called = answers.email_address(address), answers.name(name, "member")
+    on_postgres = is_postgres(invocation.config().store)
+    if on_postgres and not login:
+        raise UsageError(
+            "On PostgreSQL a member needs a database login.",
+            hint="Add --login LOGIN; docs/postgresql.md shows how to make one.",
+        )
     with invocation.open_store() as db:
         admin = db.viewer.address
-        made = members.create_member(db, name=name, address=own, role=role, login=login)
+        made = members.create_member(db, name=called, address=own, role=role, login=login)
     sentence = f"Member {made.id} {made.name} is made."
-    if not is_postgres(invocation.config().store):
+    if not on_postgres:
         sentence += (
             f" From now on say who you are, in cron, too: --as {admin}, MAILCRM_MEMBER={admin}, "
             f'or member = "{admin}" in config.toml.'
@@ -71,33 +80,50 @@ def create(
     invocation.display.done(sentence, made)
 
 
-@_app.command("deactivate")
-def deactivate(
-    context: typer.Context, member: Annotated[str, typer.Argument(help="number, address or name")]
+_Member = Annotated[str, typer.Argument(help="number, address or name")]
+
+
+@_app.command("edit")
+def edit(
+    context: typer.Context,
+    member: _Member,
+    name: Annotated[str | None, typer.Option(help="another name")] = None,
+    role: Annotated[MemberRole | None, typer.Option(help="an admin manages members")] = None,
 ) -> None:
+    """Change the name or the role of a member; for admins."""
+    from mailcrm.store import members
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        found = members.member(db, member)
+        changed = members.edit_member(
+            db,
+            found,
+            name=found.name if name is None else answers.name(name, "member"),
+            role=found.role if role is None else role,
+        )
+    invocation.display.done(f"Member {changed.id} {changed.name} is {changed.role.value}.", changed)
+
+
+@_app.command("deactivate")
+def deactivate(context: typer.Context, member: _Member) -> None:
     """Close the store for a member; shared conversations stay visible, private ones stay closed."""
     _set_active(context.obj, member, active=False)
 
 
 @_app.command("reactivate")
-def reactivate(
-    context: typer.Context, member: Annotated[str, typer.Argument(help="number, address or name")]
-) -> None:
+def reactivate(context: typer.Context, member: _Member) -> None:
     """Open the store for a member again."""
     _set_active(context.obj, member, active=True)
 
 
 def _set_active(invocation: Invocation, text: str, *, active: bool) -> None:
-    from mailcrm.core.errors import UsageError
     from mailcrm.store import members
 
     with invocation.open_store() as db:
         found = members.member(db, text)
-        others = [
-            m for m in members.members(db) if m.active and m.role is MemberRole.ADMIN and m.id != found.id
-        ]
-        if not active and found.role is MemberRole.ADMIN and not others:
-            raise UsageError(f"{found.address} is the only admin; make another one first.")
+        if not active:
+            members.require_another_admin(db, found)
         members.set_active(db, found, active=active)
         changed = members.member(db, found.address)
     invocation.display.done(f"{changed.address} is {'active' if changed.active else 'deactivated'}.", changed)

@@ -32,7 +32,10 @@ def list_providers(context: typer.Context) -> None:
             Column(heading="IMAP", ratio=2),
             Column(heading="PASSWORD"),
         ],
-        [(row.id, row.name, row.imap.host, row.password) for row in rows],
+        [
+            (row.id, row.name, row.imap.host, f"{row.password}: not yet" if row.unsupported else row.password)
+            for row in rows
+        ],
         empty="No providers are known.",
     )
 
@@ -61,5 +64,6 @@ def show(
             ("user name", row.username),
             ("password", row.password),
             ("prepare", row.advice),
+            ("not yet", row.unsupported),
         ]
     )

@@ -9,8 +9,10 @@ from mailcrm.commands.invocation import Invocation
 
 def add_to(app: typer.Typer) -> None:
     """Hang the command into the program."""
-    # A word to leave out begins with a minus, as an option does.
-    app.command("search", context_settings={"ignore_unknown_options": True})(search)
+    # A word to leave out begins with a minus, as an option does: -hello must not be -h.
+    app.command("search", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(
+        search
+    )
 
 
 def search(
@@ -19,7 +21,7 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many")] = 25,
 ) -> None:
     """Search subjects, people, attachment names and texts of all mail that you may see."""
-    from mailcrm.commands.columns import EMAIL_COLUMNS, email_cells
+    from mailcrm.commands.columns import email_cells, email_columns
     from mailcrm.core.errors import UsageError
     from mailcrm.timeline import search_emails
 
@@ -30,8 +32,8 @@ def search(
     # The shell took the quotes away; a word with a space in it was a phrase.
     text = " ".join(f'"{word}"' if " " in word and len(query) > 1 else word for word in query)
     with invocation.open_store() as db:
-        rows = search_emails(db, text, limit=limit)
+        rows = search_emails(db, text, limit=limit + 1)
     if invocation.display.as_json:
-        invocation.display.document(rows)
+        invocation.display.document(rows[:limit])
         return
-    invocation.display.table(EMAIL_COLUMNS, email_cells(rows), empty="Nothing found.")
+    invocation.display.table(email_columns(rows), email_cells(rows), limit=limit, empty="Nothing found.")

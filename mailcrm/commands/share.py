@@ -23,7 +23,7 @@ def share(context: typer.Context, threads: _Threads) -> None:
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db, db.transaction():
-        chosen = [thread(db, name) for name in threads]
+        chosen = list({one.id: one for one in (thread(db, name) for name in threads)}.values())
         for one in chosen:
             share_thread(db, one)
     waiting = [str(one.id) for one in chosen if not (one.contacts or one.deals)]
@@ -45,7 +45,7 @@ def privatize(context: typer.Context, threads: _Threads) -> None:
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db, db.transaction():
-        chosen = [thread(db, name) for name in threads]
+        chosen = list({one.id: one for one in (thread(db, name) for name in threads)}.values())
         for one in chosen:
             privatize_thread(db, one)
     invocation.display.done(

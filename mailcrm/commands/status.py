@@ -57,6 +57,10 @@ def status(
             ],
             empty="Its folders are not known yet. Run: mailcrm sync",
         )
+        if any("--accept-deletions" in (f.last_error or "") for f in listed if f.selected):
+            display.note(
+                f"If it is right that so much is gone: mailcrm sync {row.address} --accept-deletions"
+            )
         for failure in failed:
             display.warn(
                 f"{failure.folder}: email {failure.uid}, asked for {number(failure.attempts, 'time')}: "

@@ -27,6 +27,9 @@ def sync(
         str | None, typer.Option(metavar="DATE", help="move the history start of these accounts")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="look at every folder, also at those that seem unchanged")
+    ] = False,
     accept_deletions: Annotated[
         bool, typer.Option("--accept-deletions", help="it is right that most of a folder is gone")
     ] = False,
@@ -37,7 +40,7 @@ def sync(
     75: try again later, an account is being synced already or its server was not reached.
     """
     from mailcrm.core.errors import NotFound
-    from mailcrm.store import accounts
+    from mailcrm.store import accounts, folders
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
@@ -52,6 +55,8 @@ def sync(
             raise typer.Exit(_show_plans(invocation, db, chosen))
         for one in chosen if since is not None else []:
             accounts.set_history_start(db, one, one.history_start)
+        for one in chosen if full else []:
+            folders.forget_marks(db, one)
         raise typer.Exit(
             run_sync(invocation, db, invocation.config(), chosen, accept_deletions=accept_deletions)
         )

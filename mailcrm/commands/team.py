@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 
 _app = typer.Typer(help="Teams, which own accounts together.", no_args_is_help=True)
@@ -47,8 +48,9 @@ def create(context: typer.Context, name: Annotated[str, typer.Argument(help="the
     from mailcrm.store import members
 
     invocation: Invocation = context.obj
+    called = answers.name(name, "team")
     with invocation.open_store() as db:
-        made = members.create_team(db, name)
+        made = members.create_team(db, called)
     invocation.display.done(f"Team {made.id} {made.name} is made.", made)
 
 

@@ -66,8 +66,8 @@ def why(
     others = {
         "only me": "Nobody else reads it.",
         "team": "So does everybody in the team, and nobody else.",
-        "shared": "So do all active members.",
-        "shared, unlinked": "The others read it as soon as it is linked.",
+        "all": "So do all active members.",
+        "all, once linked": "The others read it as soon as it is linked.",
     }
     invocation.display.text(f"You read thread {row.id} because {verdict.reason}. {others[visibility(row)]}")
 
@@ -75,7 +75,7 @@ def why(
 def _show_thread(display: "Display", row: "ThreadRow") -> None:
     from mailcrm.commands.columns import visibility
 
-    display.heading(row.subject or "(no subject)")
+    display.heading(_cut(row.subject) or "(no subject)")
     display.fields(
         [
             ("thread", row.id),
@@ -142,6 +142,10 @@ def _show_sources(display: "Display", sources: Iterable[bytes]) -> None:
         if index:
             display.rule()
         display.source(source)
+
+
+def _cut(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _shortened(names: list[str], most: int = 8) -> str:

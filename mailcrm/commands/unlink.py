@@ -28,7 +28,7 @@ def deal(
     *names, target = several(words)
     with invocation.open_store() as db:
         found = crm.deal(db, target)
-        chosen = [threads.thread(db, name) for name in names]
+        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
         with db.transaction():
             for thread in chosen:
                 unlink_deal(db, thread, found, now=invocation.now())
@@ -53,7 +53,7 @@ def contact(
     *names, target = several(words)
     with invocation.open_store() as db:
         found = crm.contact(db, target)
-        chosen = [threads.thread(db, name) for name in names]
+        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
         with db.transaction():
             for thread in chosen:
                 unlink_contact(db, thread, found, now=invocation.now())

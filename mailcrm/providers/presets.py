@@ -30,7 +30,8 @@ class Preset:
     """What is known of a provider.
 
     `username` says what the log-in name is: the whole address, or what stands before the @.
-    `password` is the kind that the provider takes, `advice` how to get one.
+    `password` is the kind that the provider takes, `advice` how to get one. `unsupported` says why mailcrm
+    cannot sign in there, or is empty.
     """
 
     id: str
@@ -38,8 +39,9 @@ class Preset:
     domains: tuple[str, ...]
     imap: Endpoint
     username: Literal["email", "localpart"]
-    password: Literal["password", "app password", "authorization code"]
+    password: Literal["password", "app password", "authorization code", "OAuth2"]
     advice: str
+    unsupported: str = ""
 
     def for_address(self, address: str) -> Found:
         """Return the server and log-in name for an address."""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from mailcrm.core.addresses import without_tag
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound
 from mailcrm.core.links import LinkDecision, ThreadFacts
 from mailcrm.core.model import Contact, Deal, DealStatus, Link, LinkOrigin
@@ -19,28 +20,53 @@ def contacts(db: Database, *, limit: int) -> list[Contact]:
 
 
 def contact(db: Database, text: str) -> Contact:
-    """Return the contact with this id, address or unique name; raises NotFound or NeedsChoice."""
+    """Return the contact with this id, address, name or its beginning; raises NotFound or NeedsChoice."""
     rows: list[Row] = []
     if _is_id(text):
         rows = db.read("contact", id=int(text))
     rows = rows or db.read("contact_by_address", address=text.strip().lower())
-    rows = rows or db.read("contacts_by_name", name=text.strip())
+    rows = rows or db.read("contacts_by_id", ids=_named(db.read("contact_names"), text))
     return _only(_contacts(db, rows), "contact", text)
 
 
 def create_contact(db: Database, *, name: str, addresses: Sequence[str]) -> Contact:
     """Add a contact owned by the viewer; raises AlreadyExists when another has one of the addresses."""
     with db.transaction():
-        for address in addresses:
-            for row in db.read("contact_by_address", address=address):
-                raise AlreadyExists(
-                    f"{address} belongs to {row['name']} (contact {row['id']}).",
-                    hint="An address belongs to one contact.",
-                )
+        _require_free(db, addresses)
         contact_id = db.insert("create_contact", name=name, owner_id=db.viewer.id)
-        for position, address in enumerate(dict.fromkeys(addresses)):
-            db.write("add_contact_address", address=address, contact_id=contact_id, position=position)
+        _add_addresses(db, contact_id, dict.fromkeys(addresses), first=0)
     return contact(db, str(contact_id))
+
+
+def edit_contact(db: Database, known: Contact, *, name: str, addresses: Iterable[str]) -> Contact:
+    """Rename a contact and add addresses; raises AlreadyExists when another contact has one of them."""
+    new = [address for address in dict.fromkeys(addresses) if address not in known.addresses]
+    with db.transaction():
+        _require_free(db, new)
+        db.write("rename_contact", id=known.id, name=name)
+        _add_addresses(db, known.id, new, first=len(known.addresses))
+    return contact(db, str(known.id))
+
+
+def our_addresses(db: Database, addresses: Iterable[str]) -> set[str]:
+    """Return those of `addresses` that are our own, with or without their tag: the rule never links them."""
+    plain = {address: without_tag(address) for address in addresses}
+    ours = {row["address"] for row in db.read("our_addresses", texts=sorted({*plain, *plain.values()}))}
+    return {address for address, untagged in plain.items() if {address, untagged} & ours}
+
+
+def _require_free(db: Database, addresses: Iterable[str]) -> None:
+    for address in addresses:
+        for row in db.read("contact_by_address", address=address):
+            raise AlreadyExists(
+                f"{address} belongs to {row['name']} (contact {row['id']}).",
+                hint="An address belongs to one contact.",
+            )
+
+
+def _add_addresses(db: Database, contact_id: int, addresses: Iterable[str], *, first: int) -> None:
+    for position, address in enumerate(addresses, start=first):
+        db.write("add_contact_address", address=address, contact_id=contact_id, position=position)
 
 
 def _contacts(db: Database, rows: Sequence[Row]) -> list[Contact]:
@@ -61,11 +87,12 @@ def deals(db: Database, *, status: DealStatus | None, limit: int) -> list[Deal]:
 
 
 def deal(db: Database, text: str) -> Deal:
-    """Return the deal with this id or unique title; raises NotFound or NeedsChoice."""
+    """Return the deal with this id, title or beginning of a title; raises NotFound or NeedsChoice."""
     rows: list[Row] = []
     if _is_id(text):
         rows = db.read("deal", id=int(text))
-    return _only(_deals(db, rows or db.read("deals_by_title", title=text.strip())), "deal", text)
+    rows = rows or db.read("deals_by_id", ids=_named(db.read("deal_titles"), text))
+    return _only(_deals(db, rows), "deal", text)
 
 
 def create_deal(
@@ -77,6 +104,23 @@ def create_deal(
         for contact_id in contact_ids:
             db.write("add_deal_contact", deal_id=deal_id, contact_id=contact_id)
     return deal(db, str(deal_id))
+
+
+def edit_deal(
+    db: Database,
+    known: Deal,
+    *,
+    title: str,
+    contact_ids: Iterable[int],
+    value: str | None,
+    currency: str | None,
+) -> Deal:
+    """Change title and value of a deal, and add contacts; threads linked to it stay linked."""
+    with db.transaction():
+        db.write("edit_deal", id=known.id, title=title, value=value, currency=currency)
+        for contact_id in contact_ids:
+            db.write("add_deal_contact", deal_id=known.id, contact_id=contact_id)
+    return deal(db, str(known.id))
 
 
 def set_deal_status(db: Database, known: Deal, status: DealStatus) -> Deal:
@@ -203,12 +247,41 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 19
 
 
+def _named(rows: Sequence[Row], text: str) -> list[int]:
+    """Return the ids of the rows called `text`: as it is written, else in any case, else by the beginning.
+
+    A number is no beginning: who mistypes the number of a deal must not get "120 sensors".
+    """
+    name = text.strip()
+    folded = name.casefold()
+    known = [(row["id"], row["name"]) for row in rows]
+    return (
+        [key for key, full in known if full == name]
+        or [key for key, full in known if full.casefold() == folded]
+        or [key for key, full in known if full.casefold().startswith(folded) and folded and not _is_id(name)]
+    )
+
+
+def _described(record: Contact | Deal) -> str:
+    """Return a record in one line that tells it from others of its name."""
+    match record:
+        case Contact():
+            parts: list[str | None] = [str(record.id), record.name, ", ".join(record.addresses)]
+        case Deal():
+            parts = [str(record.id), record.title, record.value, record.currency, record.status.value]
+    return " ".join(part for part in parts if part)
+
+
+#: Candidates that a person can take in; more of them tell nothing.
+_MOST_CANDIDATES = 20
+
+
 def _only(found: list[_Record], noun: str, text: str) -> _Record:
     if not found:
         raise NotFound(f"There is no {noun} {text!r}.", hint=f"See `mailcrm {noun} list`.")
     if len(found) > 1:
         raise NeedsChoice(
-            f"Several {noun}s are called {text!r}; name one by its number.",
-            candidates=[f"{one.id}" for one in found],
+            f"{len(found)} {noun}s are called {text!r}; name one by its number.",
+            candidates=[_described(one) for one in found[:_MOST_CANDIDATES]],
         )
     return found[0]

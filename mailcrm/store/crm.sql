@@ -4,8 +4,11 @@ SELECT id, name, owner_id FROM contact ORDER BY name, id LIMIT :limit
 -- contact --
 SELECT id, name, owner_id FROM contact WHERE id = :id
 
--- contacts_by_name --
-SELECT id, name, owner_id FROM contact WHERE name = :name ORDER BY id
+-- contact_names --
+SELECT id, name FROM contact ORDER BY name, id
+
+-- contacts_by_id --
+SELECT id, name, owner_id FROM contact WHERE id IN {each:ids} ORDER BY name, id
 
 -- contact_by_address --
 SELECT c.id, c.name, c.owner_id FROM contact c JOIN contact_address ca ON ca.contact_id = c.id
@@ -17,6 +20,15 @@ SELECT contact_id, address FROM contact_address WHERE contact_id IN {each:ids} O
 -- create_contact --
 INSERT INTO main.contact (name, owner_id) VALUES (:name, :owner_id) RETURNING id
 
+-- rename_contact --
+UPDATE main.contact SET name = :name WHERE id = :id
+
+-- our_addresses --
+-- Of members, and of the accounts that the viewer knows, with their aliases.
+SELECT address FROM member WHERE address IN {each:texts}
+UNION SELECT address FROM account WHERE address IN {each:texts}
+UNION SELECT address FROM account_alias WHERE address IN {each:texts}
+
 -- add_contact_address --
 INSERT INTO main.contact_address (address, contact_id, position) VALUES (:address, :contact_id, :position)
 
@@ -27,8 +39,11 @@ WHERE CAST(:status AS TEXT) IS NULL OR status = :status ORDER BY id DESC LIMIT :
 -- deal --
 SELECT id, title, status, owner_id, value, currency FROM deal WHERE id = :id
 
--- deals_by_title --
-SELECT id, title, status, owner_id, value, currency FROM deal WHERE title = :title ORDER BY id
+-- deal_titles --
+SELECT id, title AS name FROM deal ORDER BY id DESC
+
+-- deals_by_id --
+SELECT id, title, status, owner_id, value, currency FROM deal WHERE id IN {each:ids} ORDER BY id DESC
 
 -- deal_contacts --
 SELECT dc.deal_id, c.id, c.name FROM deal_contact dc JOIN contact c ON c.id = dc.contact_id
@@ -41,6 +56,9 @@ VALUES (:title, 'open', :owner_id, :value, :currency) RETURNING id
 -- add_deal_contact --
 INSERT INTO main.deal_contact (deal_id, contact_id) VALUES (:deal_id, :contact_id)
 ON CONFLICT (deal_id, contact_id) DO NOTHING
+
+-- edit_deal --
+UPDATE main.deal SET title = :title, value = :value, currency = :currency WHERE id = :id
 
 -- set_deal_status --
 UPDATE main.deal SET status = :status WHERE id = :id

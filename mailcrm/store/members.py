@@ -1,6 +1,6 @@
 """Members and teams."""
 
-from mailcrm.core.errors import AlreadyExists, NotFound, NotPermitted
+from mailcrm.core.errors import AlreadyExists, NotFound, NotPermitted, UsageError
 from mailcrm.core.model import Member, MemberRole, Team
 from mailcrm.store.database import Database
 
@@ -32,6 +32,28 @@ def create_member(db: Database, *, name: str, address: str, role: MemberRole, lo
     # The active flag travels as a parameter because the two databases spell it differently.
     db.insert("create_member", name=name, address=address, role=role, active=True, login=login)
     return member(db, address)
+
+
+def edit_member(db: Database, known: Member, *, name: str, role: MemberRole) -> Member:
+    """Change name and role of a member, for admins.
+
+    Raises NotPermitted, or UsageError when nobody would be an admin any more.
+    """
+    if role is not MemberRole.ADMIN:
+        require_another_admin(db, known)
+    if not db.write("edit_member", id=known.id, name=name, role=role):
+        raise NotPermitted("Only an admin changes members.")
+    return member(db, known.address)
+
+
+def require_another_admin(db: Database, known: Member) -> None:
+    """Raise UsageError when the store would be without an active admin if `known` were none."""
+    others = [m for m in members(db) if m.active and m.role is MemberRole.ADMIN and m.id != known.id]
+    if known.role is MemberRole.ADMIN and not others:
+        raise UsageError(
+            f"{known.address} is the only admin; make another one first.",
+            hint="Run: mailcrm member edit MEMBER --role admin",
+        )
 
 
 def set_active(db: Database, known: Member, *, active: bool) -> None:

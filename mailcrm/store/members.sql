@@ -5,6 +5,9 @@ SELECT id, name, address, role, active, login FROM member ORDER BY id
 INSERT INTO main.member (name, address, role, active, login)
 VALUES (:name, :address, :role, :active, :login) RETURNING id
 
+-- edit_member --
+UPDATE main.member SET name = :name, role = :role WHERE id = :id
+
 -- deactivate_member --
 UPDATE main.member SET active = :active WHERE id = :id
 

@@ -78,9 +78,11 @@ def on_model(new_desk: Desk, model: ModelServer) -> OnModel:
     return OnModel(new_desk, model)
 
 
-@pytest.fixture
-def hostile_desk(desk: Desk) -> Desk:
-    """A desk on which everything carries a hostile name."""
+@pytest.fixture(scope="session")
+def hostile_desk(first_desk: tuple[Desk, Done, Done], tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk on which everything carries a hostile name; it is only read."""
+    home = tmp_path_factory.mktemp("hostile") / "desk"
+    desk = Desk(Path(shutil.copytree(first_desk[0].home, home)))
     desk.run("contact", "create", HOSTILE, "--address", "evil@example.net")
     desk.run("deal", "create", HOSTILE, "--contact", "evil@example.net")
     desk.run("link", "auto")

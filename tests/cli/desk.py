@@ -4,8 +4,10 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -158,6 +160,36 @@ class Desk:
             os.close(ours)
         assert process.wait(60) == 0
         return b"".join(parts).decode("utf-8")
+
+    def talk(self, *words: str, said: Sequence[tuple[str, str]], **environment: str) -> tuple[int, str]:
+        """Run a command at a terminal, answer its questions as they come, and return code and output."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mailcrm", *words],
+            env=self.environment | {"TERM": "dumb", "COLUMNS": "200"} | environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        told, answered, waiting = "", 0, list(said)
+        try:
+            while True:
+                # A question that never comes must not keep the tests waiting.
+                assert select.select([ours], [], [], 10)[0], told
+                part = os.read(ours, 65_536)
+                told += part.decode("utf-8", "replace")
+                if waiting and waiting[0][0] in told[answered:]:
+                    os.write(ours, waiting.pop(0)[1].encode())
+                    answered = len(told)
+        except OSError:  # Linux says EIO once the other side is closed
+            pass
+        finally:
+            os.close(ours)
+            process.terminate()
+        assert not waiting, told
+        return process.wait(60), told.replace("\r\n", "\n")
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.home.rglob("*") if path.is_file())

@@ -76,14 +76,55 @@ def test_an_address_named_twice_is_kept_once(desk: Desk) -> None:
 
 
 def test_two_of_one_name_have_to_be_told_apart(desk: Desk) -> None:
-    first, second = desk.contact("Kim"), desk.contact("Kim")
+    first, second = desk.contact("Kim", "kim@example.kr"), desk.contact("Kim")
     desk.deal("Big")
     desk.deal("Big")
     with pytest.raises(NeedsChoice) as caught:
         crm.contact(desk.db, "Kim")
-    assert caught.value.candidates == (str(first.id), str(second.id))
+    assert caught.value.candidates == (f"{first.id} Kim kim@example.kr", f"{second.id} Kim")
     with pytest.raises(NeedsChoice):
         crm.deal(desk.db, "Big")
+
+
+def test_a_name_is_found_in_any_case_and_by_its_beginning(desk: Desk) -> None:
+    small, capital = desk.contact("kim"), desk.contact("Kim Über")
+    pumps, sensors = desk.deal("Pumps"), desk.deal("120 sensors")
+    assert crm.contact(desk.db, "KIM") == small
+    for text in ("kim üBER", "kim ü"):
+        assert crm.contact(desk.db, text) == capital
+    assert crm.deal(desk.db, "pum") == pumps
+    assert crm.deal(desk.db, "120 s") == sensors
+    with pytest.raises(NeedsChoice):
+        crm.contact(desk.db, "ki")
+    with pytest.raises(NotFound):
+        crm.deal(desk.db, "120")
+
+
+def test_a_contact_gets_another_name_and_more_addresses(desk: Desk) -> None:
+    kim = desk.contact("Kim", "kim@example.kr")
+    desk.contact("Lee", "lee@example.kr")
+    added = ("kim@example.kr", "kim@example.org")
+    changed = crm.edit_contact(desk.db, kim, name="M. Kim", addresses=added)
+    assert (changed.name, changed.addresses) == ("M. Kim", added)
+    with pytest.raises(AlreadyExists, match="Lee"):
+        crm.edit_contact(desk.db, changed, name="Kim", addresses=["lee@example.kr"])
+    assert crm.contact(desk.db, str(kim.id)) == changed
+
+
+def test_a_deal_gets_another_title_value_and_contact(desk: Desk) -> None:
+    kim, lee = desk.contact("Kim"), desk.contact("Lee")
+    big = desk.deal("Big", kim)
+    changed = crm.edit_deal(
+        desk.db, big, title="Bigger", contact_ids=[kim.id, lee.id], value="9.50", currency="EUR"
+    )
+    assert (changed.title, changed.value, changed.currency) == ("Bigger", "9.50", "EUR")
+    assert changed.contacts == ("Kim", "Lee")
+
+
+def test_our_own_addresses_are_known_with_and_without_a_tag(desk: Desk) -> None:
+    accounts.add_alias(desk.db, desk.account, "sales@example.com")
+    ours = {FIRST, "sales@example.com", "sales+x@example.com"}
+    assert crm.our_addresses(desk.db, [*ours, "kim@example.kr"]) == ours
 
 
 def test_what_is_not_there_is_not_found(desk: Desk) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, NotPermitted
+from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, NotPermitted, UsageError
 from mailcrm.core.model import MemberRole
 from mailcrm.store import Database, accounts, members, open_database
 from tests.conftest import FIRST, Store
@@ -58,6 +58,17 @@ def test_a_deactivated_member_is_no_viewer_any_more_and_can_come_back(store: Sto
         connect(bob, "again@example.com")
     members.set_active(db, bob.viewer, active=True)
     assert [account.address for account in accounts.accounts(store.as_member(BOB))] == [BOB]
+
+
+def test_an_admin_makes_another_one_and_the_last_one_stays(store: Store) -> None:
+    db, bob = store.as_member(FIRST), store.add_member(BOB)
+    with pytest.raises(NotPermitted):
+        members.edit_member(bob, bob.viewer, name="Bob", role=MemberRole.ADMIN)
+    with pytest.raises(UsageError, match="only admin"):
+        members.edit_member(db, db.viewer, name="Ann", role=MemberRole.MEMBER)
+    changed = members.edit_member(db, bob.viewer, name="Robert", role=MemberRole.ADMIN)
+    assert (changed.name, changed.role, changed.login) == ("Robert", MemberRole.ADMIN, bob.viewer.login)
+    assert members.edit_member(db, db.viewer, name="Ann", role=MemberRole.MEMBER).role is MemberRole.MEMBER
 
 
 def test_an_unknown_member_cannot_be_deactivated(store: Store) -> None:
