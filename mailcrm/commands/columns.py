@@ -21,8 +21,10 @@ def linked_to(row: ThreadRow) -> str:
     return " · ".join(part for part in (people, ", ".join(row.deals)) if part)
 
 
-def sender(row: EmailRow) -> str:
-    """Return who wrote an email."""
+def other_side(row: EmailRow) -> str:
+    """Return who an email is from, or, when it is ours, whom it is to."""
+    if row.direction is Direction.OUT and row.recipients:
+        return ", ".join(row.recipients)
     return row.sender_name or row.sender or "(nobody)"
 
 
@@ -33,7 +35,7 @@ def email_columns(rows: Sequence[EmailRow]) -> list[Column]:
         Column(heading="THREAD", right=True, style="cyan"),
         Column(heading="WHEN"),
         Column(heading="", style="dim"),
-        Column(heading="FROM", ratio=3),
+        Column(heading="FROM / TO", ratio=3),
         Column(heading="SUBJECT", ratio=4, style="bold"),
         Column(heading="BEGINS", ratio=6, style="dim", room=100),
         # One holder of everything is no news.
@@ -49,7 +51,7 @@ def email_cells(rows: Sequence[EmailRow]) -> list[tuple[Cell, ...]]:
             row.thread_id,
             row.received_at,
             "→" if row.direction is Direction.OUT else "←",
-            sender(row),
+            other_side(row),
             row.subject or "(no subject)",
             row.preview,
             ", ".join(row.holders),

@@ -214,7 +214,11 @@ class ThreadRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmailRow:
-    """An email as a timeline, a search and a thread show it; `holders` are the accounts that have it."""
+    """An email as a timeline, a search and a thread show it.
+
+    `recipients` are those of its To field by name, or by address; `holders` are the accounts that
+    have it.
+    """
 
     id: int
     thread_id: int
@@ -224,6 +228,7 @@ class EmailRow:
     preview: str
     sender: str
     sender_name: str
+    recipients: tuple[str, ...]
     sent_at: datetime | None
     received_at: datetime
     direction: Direction

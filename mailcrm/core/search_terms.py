@@ -117,7 +117,8 @@ def parse_query(text: str) -> tuple[SearchPhrase, ...]:
         phrases.append(phrase)
     if all(phrase.negated for phrase in phrases):
         raise UsageError(
-            "There is no word to look for.", hint="""Try: mailcrm search '"price list" invoice -draft'"""
+            "There is no word to look for.",
+            hint="Name a word that must occur, too: mailcrm search 'invoice -draft'",
         )
     if last_word is not None:
         phrases[last_word] = _unfinished(phrases[last_word])

@@ -123,7 +123,8 @@ def _open_postgres(url: str, viewer: str | None) -> Database:
         from mailcrm.store import postgres
     except ImportError as error:
         raise UsageError(
-            "A PostgreSQL store needs the extra package psycopg.", hint="Run: pip install 'mailcrm[postgres]'"
+            "A PostgreSQL store needs the extra package psycopg.",
+            hint="Run: .venv/bin/pip install --editable '.[postgres]'",
         ) from error
 
     connection = postgres.connect(url)

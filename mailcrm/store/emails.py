@@ -246,6 +246,7 @@ def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
     """Return the emails of a thread, oldest first, with text, participants and attachments."""
     rows = db.read("thread_emails", thread_id=thread_id)
     ids = [row["id"] for row in rows]
+    recipients = _recipients(db, ids)
     texts = {row["email_id"]: row["text"] for row in db.read("email_texts", ids=ids)}
     people: dict[int, list[Participant]] = defaultdict(list)
     for row in db.read("participants", ids=ids):
@@ -265,7 +266,7 @@ def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
         )
     return [
         EmailFull(
-            row=email_row(row),
+            row=email_row(row, recipients[row["id"]]),
             participants=tuple(people[row["id"]]),
             attachments=tuple(parts[row["id"]]),
             text=texts.get(row["id"], ""),
@@ -278,7 +279,9 @@ def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
 def search_emails(db: Database, query: str, *, limit: int) -> list[EmailRow]:
     """Return the best matches for `query`; raises UsageError when it holds no word."""
     expression = db.match(parse_query(query))
-    return [email_row(row) for row in db.read("search_emails", query=expression, limit=limit)]
+    rows = db.read("search_emails", query=expression, limit=limit)
+    recipients = _recipients(db, [row["id"] for row in rows])
+    return [email_row(row, recipients[row["id"]]) for row in rows]
 
 
 def timeline(
@@ -290,7 +293,15 @@ def timeline(
     ids = sorted({row["message_id"] for row in rows if row["message_id"] is not None})
     for copy in db.read("holders", texts=ids, deal_id=deal_id, contact_id=contact_id):
         copies[_message(copy)].append(copy["address"])
-    return [email_row(row, tuple(copies.get(_message(row), ()))) for row in rows]
+    recipients = _recipients(db, [row["id"] for row in rows])
+    return [email_row(row, recipients[row["id"]], tuple(copies.get(_message(row), ()))) for row in rows]
+
+
+def _recipients(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, list[str]] = {key: [] for key in ids}
+    for row in db.read("recipients", ids=ids):
+        found[row["email_id"]].append(row["name"] or row["address"])
+    return {key: tuple(people) for key, people in found.items()}
 
 
 _Message: TypeAlias = tuple[str | None, str, datetime | None]

@@ -60,6 +60,10 @@ SELECT email_id, text FROM email_body WHERE email_id IN {each:ids}
 -- email_source --
 SELECT source FROM email_source WHERE email_id = :email_id
 
+-- recipients --
+SELECT email_id, name, address FROM participant
+WHERE email_id IN {each:ids} AND role = 'to' ORDER BY email_id, position
+
 -- participants --
 SELECT email_id, role, name, address FROM participant WHERE email_id IN {each:ids} ORDER BY email_id, position
 

@@ -25,7 +25,7 @@ def sure_instant(value: Any) -> datetime:  # noqa: ANN401 (likewise)
     return moment
 
 
-def email_row(row: Mapping[str, Any], holders: tuple[str, ...] = ()) -> EmailRow:
+def email_row(row: Mapping[str, Any], recipients: tuple[str, ...], holders: tuple[str, ...] = ()) -> EmailRow:
     """Return a line of a timeline, a search or a thread."""
     return EmailRow(
         id=row["id"],
@@ -36,6 +36,7 @@ def email_row(row: Mapping[str, Any], holders: tuple[str, ...] = ()) -> EmailRow
         preview=row["preview"],
         sender=row["from_address"],
         sender_name=row["from_name"],
+        recipients=recipients,
         sent_at=instant(row["sent_at"]),
         received_at=sure_instant(row["received_at"]),
         direction=Direction(row["direction"]),
