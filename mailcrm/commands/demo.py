@@ -55,7 +55,7 @@ def demo(context: typer.Context) -> None:
         stage.run("deal show 1 --as colleague@example.com")
         stage.say("What was not shared does not exist for the colleague.")
         stage.run("search dentist --as colleague@example.com")
-    stage.say("That was all. For your own login: mailcrm connect YOUR-ADDRESS")
+    stage.say("That was all. For your own mailbox: mailcrm connect YOUR-ADDRESS")
 
 
 class _Stage:
