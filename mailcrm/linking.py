@@ -62,25 +62,23 @@ def _groups(ids: list[int]) -> Iterable[list[int]]:
     return (ids[start : start + _GROUP] for start in range(0, len(ids), _GROUP))
 
 
-def link_deal(db: Database, thread: ThreadRow, deal: Deal, *, now: datetime) -> None:
-    """Link a thread to a deal by hand, in place of the one it had; raises NotPermitted."""
+def link_thread(db: Database, thread: ThreadRow, target: Contact | Deal, *, now: datetime) -> None:
+    """Link a thread by hand, to a deal in place of the one it had; raises NotPermitted."""
     threads.require_managed(db, thread.id)
-    crm.add_link(db, thread.id, contact_id=None, deal_id=deal.id, at=now)
+    contact_id, deal_id = _ids(target)
+    crm.add_link(db, thread.id, contact_id=contact_id, deal_id=deal_id, at=now)
 
 
-def link_contact(db: Database, thread: ThreadRow, contact: Contact, *, now: datetime) -> None:
-    """Link a thread to a contact by hand; raises NotPermitted."""
+def unlink_thread(db: Database, thread: ThreadRow, target: Contact | Deal, *, now: datetime) -> None:
+    """Take a thread's link away, for good; raises NotPermitted or NotFound."""
     threads.require_managed(db, thread.id)
-    crm.add_link(db, thread.id, contact_id=contact.id, deal_id=None, at=now)
+    contact_id, deal_id = _ids(target)
+    crm.remove_link(db, thread.id, contact_id=contact_id, deal_id=deal_id, at=now)
 
 
-def unlink_deal(db: Database, thread: ThreadRow, deal: Deal, *, now: datetime) -> None:
-    """Take a thread's link to a deal away, for good; raises NotPermitted or NotFound."""
-    threads.require_managed(db, thread.id)
-    crm.remove_link(db, thread.id, contact_id=None, deal_id=deal.id, at=now)
-
-
-def unlink_contact(db: Database, thread: ThreadRow, contact: Contact, *, now: datetime) -> None:
-    """Take a thread's link to a contact away, for good; raises NotPermitted or NotFound."""
-    threads.require_managed(db, thread.id)
-    crm.remove_link(db, thread.id, contact_id=contact.id, deal_id=None, at=now)
+def _ids(target: Contact | Deal) -> tuple[int | None, int | None]:
+    match target:
+        case Contact(id=contact_id):
+            return contact_id, None
+        case Deal(id=deal_id):
+            return None, deal_id

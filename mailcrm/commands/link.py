@@ -1,10 +1,17 @@
 """`mailcrm link`: tie conversations to deals and contacts."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from mailcrm.commands.invocation import Invocation
+from mailcrm.core.model import ThreadRow
+
+ThreadsAndDeal = Annotated[list[str], typer.Argument(metavar="THREAD... DEAL", help="threads, then one deal")]
+ThreadsAndContact = Annotated[
+    list[str], typer.Argument(metavar="THREAD... CONTACT", help="threads, then one contact")
+]
 
 _app = typer.Typer(help="Link conversations to a deal or a contact.", no_args_is_help=True)
 
@@ -15,19 +22,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 @_app.command("deal")
-def deal(
-    context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="THREAD... DEAL", help="threads, then one deal")],
-) -> None:
+def deal(context: typer.Context, words: ThreadsAndDeal) -> None:
     """Link conversations to a deal; it takes the place of the deal they had."""
-    from mailcrm.linking import link_deal
+    from mailcrm.linking import link_thread
     from mailcrm.store import crm, threads
 
     invocation: Invocation = context.obj
     *names, target = several(words)
     with invocation.open_store() as db:
         found = crm.deal(db, target)
-        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
+        chosen = threads.several(db, names)
         before = [
             link
             for link in crm.links(db, [thread.id for thread in chosen])
@@ -35,37 +39,30 @@ def deal(
         ]
         with db.transaction():
             for thread in chosen:
-                link_deal(db, thread, found, now=invocation.now())
-    linked = ", ".join(str(thread.id) for thread in chosen)
+                link_thread(db, thread, found, now=invocation.now())
     invocation.display.done(
-        f"Linked thread {linked} to deal {found.id} {found.title}."
+        f"Linked thread {numbers(chosen)} to deal {found.id} {found.title}."
         + "".join(f" {one.thread_id} was linked to deal {one.deal_id} {one.title} before." for one in before),
         {"threads": [thread.id for thread in chosen], "deal": found},
     )
 
 
 @_app.command("contact")
-def contact(
-    context: typer.Context,
-    words: Annotated[
-        list[str], typer.Argument(metavar="THREAD... CONTACT", help="threads, then one contact")
-    ],
-) -> None:
+def contact(context: typer.Context, words: ThreadsAndContact) -> None:
     """Link conversations to a contact."""
-    from mailcrm.linking import link_contact
+    from mailcrm.linking import link_thread
     from mailcrm.store import crm, threads
 
     invocation: Invocation = context.obj
     *names, target = several(words)
     with invocation.open_store() as db:
         found = crm.contact(db, target)
-        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
+        chosen = threads.several(db, names)
         with db.transaction():
             for thread in chosen:
-                link_contact(db, thread, found, now=invocation.now())
-    linked = ", ".join(str(thread.id) for thread in chosen)
+                link_thread(db, thread, found, now=invocation.now())
     invocation.display.done(
-        f"Linked thread {linked} to contact {found.id} {found.name}.",
+        f"Linked thread {numbers(chosen)} to contact {found.id} {found.name}.",
         {"threads": [thread.id for thread in chosen], "contact": found},
     )
 
@@ -103,3 +100,8 @@ def several(words: list[str]) -> list[str]:
     if len(words) < 2:
         raise UsageError("Name at least one thread, then what it is linked to.")
     return words
+
+
+def numbers(threads: Sequence[ThreadRow]) -> str:
+    """Return the numbers of threads as a sentence names them."""
+    return ", ".join(str(thread.id) for thread in threads)

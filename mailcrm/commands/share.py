@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mailcrm.commands.invocation import Invocation
+from mailcrm.commands.link import numbers
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,16 +20,16 @@ _Threads = Annotated[list[str], typer.Argument(metavar="THREAD...", help="number
 def share(context: typer.Context, threads: _Threads) -> None:
     """Let all colleagues read conversations, as soon as they are linked to a contact or a deal."""
     from mailcrm.sharing import share_thread
-    from mailcrm.store.threads import thread
+    from mailcrm.store.threads import several
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db, db.transaction():
-        chosen = list({one.id: one for one in (thread(db, name) for name in threads)}.values())
+        chosen = several(db, threads)
         for one in chosen:
             share_thread(db, one)
     waiting = [str(one.id) for one in chosen if not (one.contacts or one.deals)]
     invocation.display.done(
-        f"Shared thread {', '.join(str(one.id) for one in chosen)}."
+        f"Shared thread {numbers(chosen)}."
         + (
             f" Nobody else sees {', '.join(waiting)} until it is linked: mailcrm link deal {waiting[0]} DEAL"
             if waiting
@@ -41,14 +42,14 @@ def share(context: typer.Context, threads: _Threads) -> None:
 def privatize(context: typer.Context, threads: _Threads) -> None:
     """Keep conversations to yourself, or to the team that owns the account."""
     from mailcrm.sharing import privatize_thread
-    from mailcrm.store.threads import thread
+    from mailcrm.store.threads import several
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db, db.transaction():
-        chosen = list({one.id: one for one in (thread(db, name) for name in threads)}.values())
+        chosen = several(db, threads)
         for one in chosen:
             privatize_thread(db, one)
     invocation.display.done(
-        f"Thread {', '.join(str(one.id) for one in chosen)} is private.",
+        f"Thread {numbers(chosen)} is private.",
         {"threads": [one.id for one in chosen], "visibility": "private"},
     )

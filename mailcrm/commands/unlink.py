@@ -1,11 +1,15 @@
 """`mailcrm unlink`: take a link away, and keep the rule from making it again."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from mailcrm.commands.invocation import Invocation
-from mailcrm.commands.link import several
+from mailcrm.commands.link import ThreadsAndContact, ThreadsAndDeal, numbers, several
+from mailcrm.core.model import Contact, Deal
+
+if TYPE_CHECKING:
+    from mailcrm.store import Database
 
 _app = typer.Typer(help="Take a link away; the automatic rule does not make it again.", no_args_is_help=True)
 
@@ -16,48 +20,36 @@ def add_to(app: typer.Typer) -> None:
 
 
 @_app.command("deal")
-def deal(
-    context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="THREAD... DEAL", help="threads, then one deal")],
-) -> None:
+def deal(context: typer.Context, words: ThreadsAndDeal) -> None:
     """Unlink conversations from a deal."""
-    from mailcrm.linking import unlink_deal
-    from mailcrm.store import crm, threads
+    from mailcrm.store import crm
 
-    invocation: Invocation = context.obj
     *names, target = several(words)
-    with invocation.open_store() as db:
-        found = crm.deal(db, target)
-        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
-        with db.transaction():
-            for thread in chosen:
-                unlink_deal(db, thread, found, now=invocation.now())
-    invocation.display.done(
-        f"Unlinked thread {', '.join(str(thread.id) for thread in chosen)} from deal {found.id}.",
-        {"threads": [thread.id for thread in chosen], "deal": found},
-    )
+    with context.obj.open_store() as db:
+        _unlink(context.obj, db, names, crm.deal(db, target), "deal")
 
 
 @_app.command("contact")
-def contact(
-    context: typer.Context,
-    words: Annotated[
-        list[str], typer.Argument(metavar="THREAD... CONTACT", help="threads, then one contact")
-    ],
-) -> None:
+def contact(context: typer.Context, words: ThreadsAndContact) -> None:
     """Unlink conversations from a contact."""
-    from mailcrm.linking import unlink_contact
-    from mailcrm.store import crm, threads
+    from mailcrm.store import crm
 
-    invocation: Invocation = context.obj
     *names, target = several(words)
-    with invocation.open_store() as db:
-        found = crm.contact(db, target)
-        chosen = list({thread.id: thread for thread in (threads.thread(db, name) for name in names)}.values())
-        with db.transaction():
-            for thread in chosen:
-                unlink_contact(db, thread, found, now=invocation.now())
+    with context.obj.open_store() as db:
+        _unlink(context.obj, db, names, crm.contact(db, target), "contact")
+
+
+def _unlink(
+    invocation: Invocation, db: "Database", names: list[str], target: Contact | Deal, noun: str
+) -> None:
+    from mailcrm.linking import unlink_thread
+    from mailcrm.store import threads
+
+    chosen = threads.several(db, names)
+    with db.transaction():
+        for thread in chosen:
+            unlink_thread(db, thread, target, now=invocation.now())
     invocation.display.done(
-        f"Unlinked thread {', '.join(str(thread.id) for thread in chosen)} from contact {found.id}.",
-        {"threads": [thread.id for thread in chosen], "contact": found},
+        f"Unlinked thread {numbers(chosen)} from {noun} {target.id}.",
+        {"threads": [thread.id for thread in chosen], noun: target},
     )

@@ -1,7 +1,7 @@
 """Threads: finding, making and merging them, the inbox, and their visibility."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from mailcrm.core.errors import NotFound, NotPermitted
@@ -93,6 +93,11 @@ def thread(db: Database, text: str) -> ThreadRow:
     if not rows:
         raise NotFound(f"There is no thread {text}.", hint="See `mailcrm inbox`.")
     return _rows(db, rows)[0]
+
+
+def several(db: Database, texts: Sequence[str]) -> list[ThreadRow]:
+    """Return the threads with these ids, each once; raises NotFound."""
+    return list({row.id: row for row in (thread(db, text) for text in texts)}.values())
 
 
 def inbox(

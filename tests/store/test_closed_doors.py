@@ -121,8 +121,8 @@ def stage(store: Store) -> Scene:
     (shared,) = save(
         ann, hers, inbox, letter(3, "open@example.org", subject="Open", text="open price")
     ).threads
-    linking.link_contact(ann, threads.thread(ann, str(private)), kim, now=NOW)
-    linking.link_contact(ann, threads.thread(ann, str(shared)), kim, now=NOW)
+    linking.link_thread(ann, threads.thread(ann, str(private)), kim, now=NOW)
+    linking.link_thread(ann, threads.thread(ann, str(shared)), kim, now=NOW)
     for thread in (unlinked, shared):
         threads.set_visibility(ann, thread, Visibility.SHARED)
     (own,) = save(bob, his, folder(bob, his), letter(1, "own@example.org", text="own price")).threads
@@ -542,7 +542,7 @@ def test_a_link_makes_no_thread_of_somebody_else_visible(
 @pytest.mark.parametrize("table", ["contact", "deal"])
 def test_deleting_a_record_unlinks_no_thread_of_somebody_else(scene: Scene, table: str) -> None:
     deal = crm.deal(scene.ann, "Big deal")
-    linking.link_deal(scene.ann, threads.thread(scene.ann, str(scene.shared)), deal, now=NOW)
+    linking.link_thread(scene.ann, threads.thread(scene.ann, str(scene.shared)), deal, now=NOW)
     before = crm.links(scene.ann, [scene.shared])
     assert len(before) == 2
     with suppress(NotPermitted, psycopg.Error):
@@ -1024,7 +1024,7 @@ def test_fault_9_holders_of_one_message_agree_on_when_it_was_sent(scene: Scene) 
             db, account, folders.folders(db, account)[0], letter(50, "same@example.org", sent_at=sent)
         ).threads
         threads.set_visibility(db, thread, Visibility.SHARED)
-        linking.link_contact(db, threads.thread(db, str(thread)), kim, now=NOW)
+        linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     for row in emails.timeline(scene.ann, contact_id=kim.id, limit=9):
         if row.message_id == "same@example.org":
             shown[row.sent_at] = row.holders
@@ -1053,8 +1053,8 @@ def test_fault_9_candidates_leave_refused_deals_out(db: Database) -> None:
     )
     (thread,) = save(db, account, folder(db, account), letter(1, "a@example.org")).threads
     row = threads.thread(db, str(thread))
-    linking.link_deal(db, row, two, now=NOW)
-    linking.unlink_deal(db, row, two, now=NOW)
+    linking.link_thread(db, row, two, now=NOW)
+    linking.unlink_thread(db, row, two, now=NOW)
     ((_, candidates),) = linking.apply_rule(db, account, [thread], now=NOW).choices
     assert candidates == (f"{three.id} Three", f"{one.id} One")
     crm.set_deal_status(db, three, DealStatus.LOST)

@@ -244,11 +244,11 @@ def test_a_colleague_neither_links_nor_unlinks_a_shared_thread(store: Store) -> 
     threads.set_visibility(desk.db, thread, Visibility.SHARED)
     row = threads.thread(bob, str(thread))
     with pytest.raises(NotPermitted):
-        linking.link_deal(bob, row, big, now=NOW)
+        linking.link_thread(bob, row, big, now=NOW)
     with pytest.raises(NotPermitted):
         crm.add_link(bob, thread, contact_id=None, deal_id=big.id, at=NOW)
     with pytest.raises(NotPermitted):
-        linking.unlink_contact(bob, row, kim, now=NOW)
+        linking.unlink_thread(bob, row, kim, now=NOW)
     with pytest.raises((NotPermitted, NotFound)):
         crm.remove_link(bob, thread, contact_id=kim.id, deal_id=None, at=NOW)
     assert desk.links(thread) == {("Kim", MANUAL)}

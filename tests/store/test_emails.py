@@ -339,8 +339,8 @@ class Office:
         (thread,) = save(db, self.boxes[who], self.inboxes[who], mail).threads
         row = threads.thread(db, str(thread))
         if not row.contacts:
-            linking.link_contact(db, row, self.kim, now=NOW)
-            linking.link_deal(db, row, self.deal, now=NOW)
+            linking.link_thread(db, row, self.kim, now=NOW)
+            linking.link_thread(db, row, self.deal, now=NOW)
         return thread
 
     def share(self, who: int) -> None:
@@ -411,6 +411,6 @@ def test_a_contact_and_a_deal_of_one_number_have_timelines_of_their_own(
     deal = crm.create_deal(db, title="Big", contact_ids=[], value=None, currency=None)
     assert kim.id == deal.id
     (thread,) = save(db, account, inbox, letter(1, "a@example.org")).threads
-    linking.link_contact(db, threads.thread(db, str(thread)), kim, now=NOW)
+    linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     assert len(emails.timeline(db, contact_id=kim.id, limit=9)) == 1
     assert emails.timeline(db, deal_id=deal.id, limit=9) == []

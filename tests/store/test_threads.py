@@ -325,7 +325,7 @@ def test_the_inbox_can_leave_linked_and_read_threads_out(
         for row in threads.inbox(db, account_id=None, unlinked=False, unread=False, limit=9)
         if row.subject == "3"
     )
-    linking.link_contact(db, linked, kim, now=NOW)
+    linking.link_thread(db, linked, kim, now=NOW)
     assert sorted(newest(db, unlinked=True)) == ["1", "2"]
     assert sorted(newest(db, unread=True)) == ["1", "3"]
     assert newest(db, unread=True, unlinked=True) == ["1"]
@@ -337,7 +337,7 @@ def test_a_line_of_the_inbox_says_who_wrote_and_what_it_is_linked_to(
     kim = crm.create_contact(db, name="Kim", addresses=["kim@example.kr"])
     people = {ParticipantRole.FROM: "kim@example.kr", ParticipantRole.TO: FIRST}
     (thread,) = save(db, account, inbox, letter(1, "a@example.org", people=people)).threads
-    linking.link_contact(db, threads.thread(db, str(thread)), kim, now=NOW)
+    linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     row = threads.thread(db, str(thread))
     assert row.correspondents == ("kim@example.kr",)
     assert row.contacts == ("Kim",)
@@ -351,7 +351,7 @@ def test_the_inbox_leaves_a_colleagues_shared_threads_to_the_timelines(store: St
     account = connect(db, FIRST, default_visibility=Visibility.SHARED)
     (thread,) = save(db, account, folder(db, account), letter(1, "a@example.org")).threads
     kim = crm.create_contact(db, name="Kim", addresses=[])
-    linking.link_contact(db, threads.thread(db, str(thread)), kim, now=NOW)
+    linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     assert newest(bob) == []
     assert threads.thread(bob, str(thread)).subject == "Price list"
     assert not threads.manages(bob, thread)
@@ -380,7 +380,7 @@ def test_only_those_who_manage_the_account_share_and_privatize(store: Store) -> 
     account = connect(db, FIRST, default_visibility=Visibility.SHARED)
     (thread,) = save(db, account, folder(db, account), letter(1, "a@example.org")).threads
     kim = crm.create_contact(db, name="Kim", addresses=[])
-    linking.link_contact(db, threads.thread(db, str(thread)), kim, now=NOW)
+    linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     with pytest.raises(NotPermitted):
         threads.set_visibility(bob, thread, Visibility.PRIVATE)
     threads.set_visibility(db, thread, Visibility.PRIVATE)

@@ -6,7 +6,7 @@ import pytest
 
 from mailcrm.core.events import AccountFinished, ChoiceNeeded, SyncEvent
 from mailcrm.core.model import Account, Contact, Deal, DealStatus, ThreadRow
-from mailcrm.linking import apply_rule_to_account, link_deal, unlink_contact, unlink_deal
+from mailcrm.linking import apply_rule_to_account, link_thread, unlink_thread
 from mailcrm.store import Database, accounts, crm, members, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.mail.conformance import ModelMailbox
@@ -176,7 +176,7 @@ def test_a_deal_linked_by_hand_is_never_overwritten(office: Office) -> None:
     other = office.deal("Something else")
     office.receive()
     office.sync()
-    link_deal(office.db, office.thread(), other, now=NOW)
+    link_thread(office.db, office.thread(), other, now=NOW)
     office.deal("Pumps", kim)
     office.receive("2@example.org", references=["1@example.org"])
     office.sync()
@@ -216,8 +216,8 @@ def test_a_contact_unlinked_by_hand_is_not_linked_again_by_the_next_mail_of_the_
     office.deal("Pumps", kim)
     office.receive()
     office.sync()
-    unlink_deal(office.db, office.thread(), crm.deal(office.db, "Pumps"), now=NOW)
-    unlink_contact(office.db, office.thread(), kim, now=NOW)
+    unlink_thread(office.db, office.thread(), crm.deal(office.db, "Pumps"), now=NOW)
+    unlink_thread(office.db, office.thread(), kim, now=NOW)
     office.receive("2@example.org", references=["1@example.org"])
     office.sync()
     assert len(stored(office.url).threads) == 1
@@ -229,7 +229,7 @@ def test_a_deal_unlinked_by_hand_is_not_linked_again_but_another_one_is(office: 
     pumps = office.deal("Pumps", kim)
     office.receive()
     office.sync()
-    unlink_deal(office.db, office.thread(), pumps, now=NOW)
+    unlink_thread(office.db, office.thread(), pumps, now=NOW)
     office.receive("2@example.org", references=["1@example.org"])
     office.sync()
     assert office.links() == {"Kim"}
@@ -246,7 +246,7 @@ def test_what_was_unlinked_in_one_of_two_threads_stays_so_when_they_turn_out_to_
     kim = office.contact()
     office.receive("1@example.org")
     office.sync()
-    unlink_contact(office.db, office.thread(), kim, now=NOW)
+    unlink_thread(office.db, office.thread(), kim, now=NOW)
     office.receive("3@example.org", sender="unknown@example.net")
     office.sync()
     office.receive("2@example.org", references=["1@example.org", "3@example.org"])
