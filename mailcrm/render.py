@@ -1,38 +1,23 @@
-"""How results look: tables and progress for a person, tab-separated lines for a pipe, JSON for a program.
+"""How results look: tables for a person, tab-separated lines for a pipe, JSON for a program.
 
 Every string that came from a mail or a server passes `visible` before it reaches a terminal; rich is
-never given markup. What the results mean is left to the commands.
+never given markup. What the results mean is left to the commands, a sync under way to `progress`.
 """
 
 import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mailcrm.core.errors import MailcrmError, NeedsChoice
-from mailcrm.core.events import (
-    AccountFinished,
-    AccountSkipped,
-    AccountStarted,
-    BatchSaved,
-    ChoiceNeeded,
-    DeletionsHeld,
-    EmailFailed,
-    FolderFailed,
-    FolderFinished,
-    FolderPlanned,
-    SyncEvent,
-)
 
 if TYPE_CHECKING:  # rich takes its time to import, and --json and a pipe need none of it
     from rich.console import Console
-    from rich.progress import TaskID
 
 #: Characters that change how a terminal shows what follows, or what it does: C0 and C1 controls, DEL,
 #: line and paragraph separators, bidirectional controls (Unicode TR 9), tags, lone surrogates.
@@ -144,7 +129,7 @@ class Display:
         from rich.table import Table
         from rich.text import Text
 
-        console = self._console(sys.stdout)
+        console = self.console(sys.stdout)
         shown = [
             index
             for index, column in enumerate(columns)
@@ -184,14 +169,14 @@ class Display:
         grid.add_column(overflow="fold")
         for name, value in known:
             grid.add_row(name, Text(_shown(value)))
-        self._console(sys.stdout).print(grid)
+        self.console(sys.stdout).print(grid)
 
     def heading(self, text: str) -> None:
         """Write a line that stands out."""
         if self.terminal:
             from rich.text import Text
 
-            self._console(sys.stdout).print(Text(visible(text), style="bold"))
+            self.console(sys.stdout).print(Text(visible(text), style="bold"))
         else:
             print(visible(text), file=sys.stdout)
 
@@ -200,7 +185,7 @@ class Display:
         if self.terminal:
             from rich.text import Text
 
-            self._console(sys.stdout).print(Text(visible_text(text)))
+            self.console(sys.stdout).print(Text(visible_text(text)))
         else:
             print(visible_text(text), file=sys.stdout)
 
@@ -218,7 +203,7 @@ class Display:
         if self.terminal:
             from rich.rule import Rule
 
-            self._console(sys.stdout).print(Rule(style="dim"))
+            self.console(sys.stdout).print(Rule(style="dim"))
         else:
             print(file=sys.stdout)
 
@@ -243,7 +228,7 @@ class Display:
         if sys.stderr.isatty():
             from rich.text import Text
 
-            self._console(sys.stderr).print(Text(text))
+            self.console(sys.stderr).print(Text(text))
         else:
             print(text, file=sys.stderr)
 
@@ -262,18 +247,8 @@ class Display:
         if error.hint:
             self._say(f"  {visible(error.hint)}")
 
-    @contextmanager
-    def progress(self) -> "Iterator[SyncDisplay]":
-        """Show a sync while it runs: live at a terminal, as JSON lines, or as one line at its end."""
-        if self.as_json:
-            yield _JsonLines()
-        elif sys.stderr.isatty() and not self.quiet:
-            with _LiveProgress(self._console(sys.stderr)) as live:
-                yield live
-        else:
-            yield _Summary(quiet=self.quiet)
-
-    def _console(self, file: TextIO) -> "Console":
+    def console(self, file: TextIO) -> "Console":
+        """Return what rich writes with, in the colours that were asked for."""
         from rich.console import Console
 
         no_color = True if not self._color or "NO_COLOR" in os.environ else None
@@ -352,144 +327,3 @@ def plain(value: Any) -> Any:  # noqa: ANN401 (anything that a command returns)
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class SyncDisplay(Protocol):
-    """Shows the events of a sync as they come."""
-
-    def show(self, event: SyncEvent) -> None:
-        """Take one event."""
-
-
-class _JsonLines:
-    """One JSON object a line, for a program that follows the sync."""
-
-    def show(self, event: SyncEvent) -> None:
-        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__).lstrip("_")
-        print(as_json({"event": name, **plain(event)}), file=sys.stdout, flush=True)
-
-
-class _Summary:
-    """One line for each account, for cron; what went wrong has a line of its own on standard error."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._held: set[str] = set()
-
-    def show(self, event: SyncEvent) -> None:
-        sentence = trouble(event)
-        if isinstance(event, DeletionsHeld):
-            self._held.add(event.account)
-        if sentence is not None:
-            print(visible(sentence), file=sys.stderr)
-        elif isinstance(event, AccountFinished) and not self._quiet:
-            print(visible(summary(event, held=event.account in self._held)), file=sys.stdout, flush=True)
-
-
-class _LiveProgress:
-    """A bar for each folder that has something to download, and a closing line for each account."""
-
-    def __init__(self, console: "Console") -> None:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-
-        self._console = console
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[told]}", markup=False, style="dim"),
-            console=console,
-            transient=True,
-        )
-        self._looking = self._progress.add_task("connecting", total=None, told="")
-        self._folders: dict[tuple[str, str], _FolderProgress] = {}
-        self._held: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, event: SyncEvent) -> None:
-        match event:
-            case AccountStarted():
-                self._progress.update(self._looking, description=visible(event.account), visible=True)
-            case FolderPlanned(downloads=downloads) if downloads:
-                self._progress.update(self._looking, visible=False)
-                task = self._progress.add_task(
-                    visible(event.folder), total=downloads, told=number(downloads, "email")
-                )
-                self._folders[event.account, event.folder] = _FolderProgress(task=task, total=downloads)
-            case BatchSaved():
-                folder = self._folders[event.account, event.folder]
-                folder.count += event.count
-                folder.bytes += event.bytes
-                told = f"{folder.count:,} of {number(folder.total, 'email')}, {size(folder.bytes)}"
-                self._progress.update(folder.task, completed=folder.count, told=told)
-            case AccountFinished():
-                told = visible(summary(event, held=event.account in self._held))
-                self._console.print(told, style="green" if event.whole else "yellow")
-            case _:
-                if isinstance(event, DeletionsHeld):
-                    self._held.add(event.account)
-                sentence = trouble(event)
-                if sentence is not None:
-                    self._console.print(visible(sentence), style="yellow")
-
-
-@dataclasses.dataclass(kw_only=True, slots=True)
-class _FolderProgress:
-    """The bar of one folder, and what has come so far."""
-
-    task: "TaskID"
-    total: int
-    count: int = 0
-    bytes: int = 0
-
-
-def summary(event: AccountFinished, *, held: bool) -> str:
-    """Return the one line that a finished account is worth; `held`: deletions wait for a person's word."""
-    parts = [number(event.new, "new email")]
-    if event.linked:
-        parts.append(f"{number(event.linked, 'thread')} linked")
-    if event.failed:
-        parts.append(f"{event.failed} failed")
-    if event.whole:
-        parts.append("complete")
-    elif held:
-        parts.append("not complete: see mailcrm status, or run mailcrm sync --accept-deletions")
-    else:
-        parts.append("not complete: see mailcrm status")
-    return f"{event.account}: {', '.join(parts)}"
-
-
-def trouble(event: SyncEvent) -> str | None:
-    """Return what a person should know of an event, or None when all is well."""
-    match event:
-        case EmailFailed():
-            return f"{event.account}: {event.folder}: email {event.uid} could not be fetched: {event.error}"
-        case FolderFailed():
-            return f"{event.account}: {event.folder}: {event.error} {event.hint}".rstrip()
-        case DeletionsHeld():
-            return (
-                f"{event.account}: {event.folder}: {event.vanished} of {event.placed} emails are gone "
-                "from the server. Nothing was changed; if that is right, run: mailcrm sync --accept-deletions"
-            )
-        case FolderFinished(stored_count=stored, server_count=on_server) if stored != on_server:
-            return f"{event.account}: {event.folder}: {stored} of {on_server} emails are stored"
-        case ChoiceNeeded(deals=(only,)):
-            return (
-                f"thread {event.thread_id} may belong to the open deal {only}. "
-                f"If so: mailcrm link deal {event.thread_id} {only.partition(' ')[0]}"
-            )
-        case ChoiceNeeded():
-            return (
-                f"thread {event.thread_id} fits {len(event.deals)} open deals: {', '.join(event.deals)}. "
-                f"Choose with: mailcrm link deal {event.thread_id} DEAL"
-            )
-        case AccountSkipped():
-            return f"{event.account}: {event.error} {event.hint}".rstrip()
-        case _:
-            return None

@@ -72,7 +72,8 @@ def auto(context: typer.Context) -> None:
     """Apply the automatic rule to all stored mail: for contacts and deals made after it came."""
     from mailcrm.core.events import ChoiceNeeded
     from mailcrm.linking import apply_rule_to_account
-    from mailcrm.render import number, trouble
+    from mailcrm.progress import trouble
+    from mailcrm.render import number
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj

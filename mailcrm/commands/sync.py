@@ -73,10 +73,11 @@ def run_sync(
     """Sync accounts, show what happens, and return the exit code."""
     from mailcrm.accounts import open_imap
     from mailcrm.core.events import AccountFinished, AccountSkipped
+    from mailcrm.progress import following
     from mailcrm.syncing import sync_accounts
 
     codes = {0}
-    with invocation.display.progress() as display:
+    with following(invocation.display) as display:
         for event in sync_accounts(
             db,
             chosen,
@@ -102,7 +103,8 @@ def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account
     from mailcrm.core.errors import ConfigError, CredentialMissing, MailError
     from mailcrm.core.events import AccountSkipped, FolderPlanned
     from mailcrm.observing import plan_account
-    from mailcrm.render import Column, size, trouble
+    from mailcrm.progress import trouble
+    from mailcrm.render import Column, size
 
     config = invocation.config()
     plans: list[FolderPlanned] = []

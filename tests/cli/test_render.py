@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mailcrm.core.errors import NeedsChoice
 from mailcrm.core.events import FolderFailed
+from mailcrm.progress import following
 from mailcrm.render import Display, as_json
 
 #: Formatting characters that change no direction and hide nothing: the joiners of Indic script and of emoji.
@@ -60,7 +61,7 @@ def test_documents_lines_and_errors_are_all_written_so(capsys: pytest.CaptureFix
     display = Display(as_json=True, quiet=False, color=True)
     display.document({"text": text, "at": datetime(2026, 6, 15, tzinfo=UTC)})
     display.error(NeedsChoice(text, hint=text, candidates=[text]))
-    with display.progress() as progress:
+    with following(display) as progress:
         progress.show(FolderFailed(account="ann@example.com", folder=text, error=text, hint=text))
     written = capsys.readouterr()
     for output in (written.out, written.err):
