@@ -5,16 +5,14 @@ Python computes in one thread at a time, so a long sync has its emails read in a
 parsed is left to `core.mime`, storing it to `store.emails`.
 """
 
+import contextlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Thread
 from typing import IO, Self, TypeAlias
 
 from mailcrm.core import mime
@@ -60,102 +58,87 @@ def direction(parsed: ParsedEmail, own: Own) -> Direction:
     return Direction.OUT if senders & own else Direction.IN
 
 
-class ReadAhead:
-    """Batches on their way from the server to the store, read in the order in which they were put in.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandedIn:
+    """A batch that was handed in, and whether it was sent to the other process."""
 
-    The first few are read at once; when more come, another process reads them, and `waiting` counts
-    those whose turn to be taken out has not come. To be used in a `with` statement.
+    batch: Sequence[Downloaded]
+    sent: bool
+
+
+class Reader:
+    """Reads batches in the order in which they are handed in, in another process once there are many.
+
+    One thread may hand in while another takes out: a pipe that is full makes the first one wait. To be
+    used in a `with` statement.
     """
 
     def __init__(self, own: Own) -> None:
         """Take the addresses that are us; nothing is started yet."""
-        self.waiting = 0
         self._own = own
         self._seen = 0
-        self._read: deque[list[NewEmail]] = deque()
-        self._reader: _Reader | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._gone = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._reader is not None:
-            self._reader.stop()
-
-    def put(self, batch: Sequence[Downloaded]) -> None:
-        """Hand in a batch to be read."""
-        self.waiting += 1
-        self._seen += len(batch)
-        if self._reader is None and self._seen > _MANY:
-            self._reader = _Reader(self._own)
-        if self._reader is None:
-            self._read.append(read(batch, self._own))
-        else:
-            self._reader.asked.put(batch)
-
-    def take(self) -> list[NewEmail]:
-        """Return the oldest batch, when it is read."""
-        self.waiting -= 1
-        if self._read:
-            return self._read.popleft()
-        if self._reader is None:
-            raise IndexError("there is no batch to take")
-        answer = self._reader.answers.get()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-class _Reader:
-    """The other process, and the thread that speaks with it, so that neither waits for the other."""
-
-    def __init__(self, own: Own) -> None:
-        self.asked: SimpleQueue[Sequence[Downloaded] | None] = SimpleQueue()
-        self.answers: SimpleQueue[list[NewEmail] | BaseException] = SimpleQueue()
-        self._own = own
-        # It needs no password, so it gets none.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MAILCRM_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mailcrm.reading"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
-        self._thread = Thread(target=self._speak, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and the process, whatever they are at."""
-        self.asked.put(None)
-        self._process.kill()
-        self._process.wait()
-        self._thread.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
+        self.stop()
+        for pipe in _pipes(self._process) if self._process else ():
+            with contextlib.suppress(OSError):  # what was to be written, to a process that is gone
                 pipe.close()
 
-    def _speak(self) -> None:
-        while (batch := self.asked.get()) is not None:
-            try:
-                self.answers.put(self._ask(batch))
-            except (OSError, EOFError, pickle.UnpicklingError):
-                # The process is gone, perhaps for want of memory: what it was to read is read here.
-                self.answers.put(self._read_here(batch))
+    def stop(self) -> None:
+        """End the other process, whatever it is at; who hands in a batch meanwhile waits no more."""
+        self._gone = True
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
-    def _ask(self, batch: Sequence[Downloaded]) -> list[NewEmail]:
-        pipes = self._process.stdin, self._process.stdout
-        if pipes[0] is None or pipes[1] is None:
-            raise EOFError
-        _send(pipes[0], (batch, self._own))
-        answer: list[NewEmail] = pickle.load(pipes[1])  # noqa: S301 (from our own process)
-        return answer
-
-    def _read_here(self, batch: Sequence[Downloaded]) -> list[NewEmail] | BaseException:
+    def hand_in(self, batch: Sequence[Downloaded]) -> HandedIn:
+        """Hand in a batch, to be taken out once everything before it was."""
+        self._seen += len(batch)
+        if self._process is None and self._seen > _MANY and not self._gone:
+            self._process = _started()
+        if self._process is None or self._gone:
+            return HandedIn(batch=batch, sent=False)
         try:
-            return read(batch, self._own)
-        except Exception as error:  # noqa: BLE001 (raised again where the batch is taken out)
-            return error
+            _send(_pipes(self._process)[0], (batch, self._own))
+        except OSError:
+            self._gone = True
+        # Also after a failure: only who takes out may say that nothing comes back.
+        return HandedIn(batch=batch, sent=True)
+
+    def take_out(self, handed_in: HandedIn) -> list[NewEmail]:
+        """Return a batch when it is read."""
+        if handed_in.sent and self._process is not None:
+            try:
+                answer: list[NewEmail] = pickle.load(_pipes(self._process)[1])  # noqa: S301 (from our own process)
+            except (OSError, EOFError, pickle.UnpicklingError):
+                # It died, perhaps for want of memory: what it was to read is read here.
+                self._gone = True
+            else:
+                return answer
+        return read(handed_in.batch, self._own)
+
+
+def _started() -> "subprocess.Popen[bytes]":
+    # It needs no password, so it gets none.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAILCRM_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "mailcrm.reading"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
+def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None:
+        raise OSError("the process has no pipes")
+    return process.stdin, process.stdout
 
 
 def _send(pipe: IO[bytes], what: object) -> None:

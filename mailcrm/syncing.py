@@ -6,17 +6,16 @@ server is asked to `mail.imap`, how rows are written to `store`.
 """
 
 import logging
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from queue import SimpleQueue
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
+from mailcrm.ahead import Ahead
 from mailcrm.core.errors import (
-    ConfigError,
     ConnectError,
-    CredentialMissing,
     MailError,
     StoreBusy,
     StoreError,
@@ -25,7 +24,6 @@ from mailcrm.core.errors import (
 )
 from mailcrm.core.events import (
     AccountFinished,
-    AccountSkipped,
     AccountStarted,
     BatchSaved,
     ChoiceNeeded,
@@ -36,28 +34,32 @@ from mailcrm.core.events import (
     SyncEvent,
 )
 from mailcrm.core.model import Account, Folder
-from mailcrm.core.plan import (
-    Arrival,
-    Attach,
-    Departing,
-    Download,
-    Forget,
-    Reflag,
-    Settle,
-    Vanish,
-    is_wanted,
-)
+from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted
+from mailcrm.core.uids import UidSet
 from mailcrm.linking import Linked, apply_rule
 from mailcrm.mail.imap import Fetched, FetchFailed, FolderStatus, ImapSession
-from mailcrm.observing import marked, observe, planned
-from mailcrm.reading import Downloaded, ReadAhead
+from mailcrm.observing import (
+    WINDOW,
+    Identified,
+    Observed,
+    identify,
+    identities,
+    marked,
+    observe,
+    plan,
+    planned,
+)
+from mailcrm.reading import Downloaded, HandedIn, Reader
 from mailcrm.store import accounts, emails, folders
 from mailcrm.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-#: Batches that are read or wait to be while the next is downloaded.
-_AHEAD = 2
+#: A batch is one transaction: a killed sync repeats those that were on their way, three at most.
+_BATCH_EMAILS = 100
+_BATCH_BYTES = 4_000_000
+#: Batches that are downloaded, or being read, while one is stored.
+_AHEAD = 1
 
 #: A server that hangs up more often than this in one sync is not there.
 _CUTS = 3
@@ -67,20 +69,32 @@ _MASS_DELETION = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Arrived:
-    """A folder after its arriving steps: what is left to do, and what the counts are compared by.
+class _Batch:
+    """A batch on its way to the store, and what the server did not give of it."""
 
-    `known` counts the emails of the window that were stored before, `coming` are the UIDs of those
-    that were not.
+    handed_in: HandedIn
+    failed: tuple[FetchFailed, ...]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Arrival:
+    """A folder on its way: what was seen of it, and what came of looking closer.
+
+    `unwanted` are UIDs outside of the history window, `asked_for` those of which the source was.
     """
 
-    folder: Folder
-    uidvalidity: int
-    mark: str | None
-    departing: tuple[Departing, ...]
-    known: int
-    coming: frozenset[int]
-    asked_for: tuple[int, ...]
+    observed: Observed
+    unidentified: UidSet = field(default_factory=UidSet)
+    unwanted: UidSet = field(default_factory=UidSet)
+    asked_for: UidSet = field(default_factory=UidSet)
+
+    @property
+    def folder(self) -> Folder:
+        return self.observed.folder
+
+    @property
+    def uidvalidity(self) -> int:
+        return self.observed.status.uidvalidity
 
 
 class _TooManyGone(Exception):
@@ -90,45 +104,6 @@ class _TooManyGone(Exception):
         super().__init__()
         self.vanished = vanished
         self.placed = placed
-
-
-def sync_accounts(
-    db: Database,
-    chosen: Sequence[Account],
-    open_imap: Callable[[Account], ImapSession],
-    *,
-    clock: Callable[[], datetime],
-    size_limit: int,
-    accept_deletions: bool = False,
-) -> Generator[SyncEvent, None, None]:
-    """Sync accounts one after another; the failure of one is an event and does not stop the next.
-
-    `size_limit` in bytes: of a larger email only the head is stored. `accept_deletions`: a person
-    agreed that more than half of a folder may vanish. Raises StoreError when the store fails.
-    """
-    for account in chosen:
-        try:
-            with db.lease(account.id):
-                # The one before us may have taken hours, and a person changed the settings meanwhile.
-                fresh = accounts.account(db, account.address)
-                yield from sync_account(
-                    db,
-                    partial(open_imap, fresh),
-                    fresh,
-                    clock=clock,
-                    size_limit=size_limit,
-                    accept_deletions=accept_deletions,
-                )
-        except (MailError, StoreBusy, CredentialMissing, ConfigError) as error:
-            if not isinstance(error, StoreBusy):
-                accounts.record_sync_error(db, account, str(error))
-            yield AccountSkipped(
-                account=account.address,
-                code=error.code,
-                error=str(error),
-                hint=error.hint,
-                exit_code=error.exit_code,
-            )
 
 
 def sync_account(
@@ -151,7 +126,7 @@ def sync_account(
             clock=clock,
             size_limit=size_limit,
             accept_deletions=accept_deletions,
-            reading=sessions.enter_context(ReadAhead(own_addresses(db, account))),
+            reader=sessions.enter_context(Reader(own_addresses(db, account))),
         )
         yield from run.all_folders()
 
@@ -167,7 +142,7 @@ class _Run:
     clock: Callable[[], datetime]
     size_limit: int
     accept_deletions: bool
-    reading: ReadAhead
+    reader: Reader
     new: int = 0
     linked: set[int] = field(default_factory=set)
     failures: int = 0
@@ -178,15 +153,18 @@ class _Run:
         """Sync the chosen folders of the account and record how it went."""
         offered = offered_folders(self.imap)
         remember_folders(self.db, self.account, offered)
-        there = {one.folder.path for one in offered}
+        there = {one.folder.path: one.folder for one in offered}
         stored = folders.folders(self.db, self.account)
         chosen = [folder for folder in stored if folder.selected and folder.path in there]
         yield AccountStarted(account=self.account.address, folders=tuple(folder.name for folder in chosen))
-        arrived: list[_Arrived] = []
+        arrived: list[_Arrival] = []
         for folder in chosen:
             try:
+                if self._is_unchanged(folder, there[folder.path].status):
+                    yield self._unchanged(folder)
+                    continue
                 status = self.imap.examine(folder.path)
-                if folder.mark is not None and folder.mark == marked(status, self.account):
+                if self._is_unchanged(folder, status):
                     yield self._unchanged(folder)
                 else:
                     arrived.append((yield from self._arrive(folder, status)))
@@ -211,6 +189,10 @@ class _Run:
             whole=self.trouble is None,
         )
 
+    def _is_unchanged(self, folder: Folder, status: FolderStatus | None) -> bool:
+        """Say whether a folder is as the last whole sync left it."""
+        return status is not None and folder.mark is not None and folder.mark == marked(status, self.account)
+
     def _failed(self, folder: Folder, error: MailError) -> FolderFailed:
         """Record that a folder could not be finished."""
         self.trouble = f"{folder.name}: {error}"
@@ -228,43 +210,76 @@ class _Run:
             seen=folder.mark,
         )
 
-    def _arrive(self, folder: Folder, status: FolderStatus) -> Generator[SyncEvent, None, _Arrived]:
-        """Bring in what is new in a folder, and return what is left to do."""
+    def _arrive(self, folder: Folder, status: FolderStatus) -> Generator[SyncEvent, None, _Arrival]:
+        """Bring in what is new in a folder, and return what was seen of it."""
         observed = observe(self.db, self.imap, self.account, folder, status)
-        yield planned(self.account, observed)
-        uidvalidity = observed.seen.uidvalidity
-        for step in observed.plan.arriving:
-            match step:
-                case Attach(arrivals=arrivals):
-                    # It may be of an email that has just come.
-                    yield from self._save_read(folder, uidvalidity)
-                    yield from self._attach(folder, uidvalidity, arrivals)
-                case Download(arrivals=arrivals):
-                    yield from self._download(folder, uidvalidity, arrivals)
-                case Reflag(flags=flags):
-                    with self.db.transaction():
-                        folders.reflag(self.db, folder, uidvalidity, flags)
-        yield from self._save_read(folder, uidvalidity)
+        one = _Arrival(observed=observed)
+        if observed.flags:
+            with self.db.transaction():
+                folders.reflag(self.db, folder, one.uidvalidity, observed.flags)
+        if not observed.unknown:
+            yield planned(self.account, observed)
+            return one
+        plans: SimpleQueue[Arriving | None] = SimpleQueue()
+        after: list[Arrival] = []
+        coming: set[str] = set()
+
+        def interrupt() -> None:
+            plans.put(None)
+            self.imap.abandon()
+            self.reader.stop()
+
+        with Ahead(self._from_server(observed, plans), most=_AHEAD, interrupt=interrupt) as items:
+            for item in items:
+                match item:
+                    case Identified():
+                        what = plan(self.db, self.account, item, coming)
+                        plans.put(what)
+                        yield planned(self.account, observed, what)
+                        yield from self._attach(folder, one.uidvalidity, what.attach)
+                        after += what.attach_after
+                        coming |= identities(what)
+                        self._look_closer(one, item, what)
+                    case _Batch():
+                        for failed in item.failed:
+                            yield self._not_fetched(folder, one.uidvalidity, failed.uid, failed.error)
+                        batch = self.reader.take_out(item.handed_in)
+                        if batch:
+                            yield from self._save(folder, one.uidvalidity, batch)
+                        coming -= {name for email in batch for name in email.arrival.identities}
+        yield from self._attach(folder, one.uidvalidity, after)
+        return one
+
+    def _look_closer(self, one: _Arrival, found: Identified, what: Arriving) -> None:
         start = self.account.history_start
-        unwanted = {arrival.uid for arrival in observed.seen.arrivals if not is_wanted(arrival, start)}
-        # Whatever the server counts to the window is missing unless it is stored or proved unwanted.
-        window = (observed.since & observed.seen.alive) - unwanted
-        return _Arrived(
-            folder=folder,
-            uidvalidity=uidvalidity,
-            mark=None if observed.seen.unidentified else marked(status, self.account),
-            departing=observed.plan.departing,
-            known=len(window & observed.state.placed.keys()),
-            coming=frozenset(window - observed.state.placed.keys()),
-            asked_for=tuple(arrival.uid for arrival in observed.plan.downloads),
-        )
+        one.unidentified |= found.unidentified
+        one.unwanted |= UidSet(a.uid for a in found.arrivals if not is_wanted(a, start))
+        one.asked_for |= UidSet(a.uid for a in what.download)
+
+    def _from_server(
+        self, observed: Observed, plans: "SimpleQueue[Arriving | None]"
+    ) -> Iterator[Identified | _Batch]:
+        """Yield what the server tells and gives; for each `Identified` a plan is awaited.
+
+        The next window is identified before this one is downloaded, so that the plan is there in time.
+        """
+        waiting = 0
+        for uids in observed.unknown.windows(WINDOW):
+            yield identify(self.imap, uids)
+            if waiting:
+                yield from self._download(observed, plans.get())
+            waiting = 1
+        if waiting:
+            yield from self._download(observed, plans.get())
 
     def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
-        with self.db.transaction():
-            threads = emails.attach(self.db, self.account, folder, uidvalidity, arrivals)
-            # An email that came out of the junk folder links now.
-            linked = apply_rule(self.db, self.account, threads, now=self.clock())
-        yield from self._told(linked)
+        for begin in range(0, len(arrivals), _BATCH_EMAILS):
+            with self.db.transaction():
+                group = arrivals[begin : begin + _BATCH_EMAILS]
+                threads = emails.attach(self.db, self.account, folder, uidvalidity, group)
+                # An email that came out of the junk folder links now.
+                linked = apply_rule(self.db, self.account, threads, now=self.clock())
+            yield from self._told(linked)
 
     def _told(self, linked: Linked) -> Iterator[ChoiceNeeded]:
         """Count what was linked and say where a person has to choose."""
@@ -272,29 +287,24 @@ class _Run:
         for thread_id, deals in linked.choices:
             yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
 
-    def _download(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
-        by_uid = {arrival.uid: arrival for arrival in arrivals}
+    def _download(self, observed: Observed, what: Arriving | None) -> Iterator[_Batch]:
+        by_uid = {arrival.uid: arrival for arrival in what.download} if what is not None else {}
         batch: list[Downloaded] = []
-        for answer in self._answers(folder, uidvalidity, arrivals):
+        failed: list[FetchFailed] = []
+        size = 0
+        for answer in self._answers(observed, list(by_uid.values())):
             match answer:
-                case FetchFailed(uid=uid, error=error):
-                    yield self._not_fetched(folder, uidvalidity, uid, error)
+                case FetchFailed():
+                    failed.append(answer)
                 case Fetched(uid=uid, raw=raw, truncated=truncated):
                     batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
-        self.reading.put(batch)
-        # While one batch is read the next is on its way; more would only fill the memory.
-        yield from self._save_read(folder, uidvalidity, keep=_AHEAD)
+                    size += len(raw)
+            if len(batch) >= _BATCH_EMAILS or size >= _BATCH_BYTES:
+                yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
+                batch, failed, size = [], [], 0
+        yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
 
-    def _save_read(self, folder: Folder, uidvalidity: int, *, keep: int = 0) -> Iterator[SyncEvent]:
-        """Store the batches that were handed in to be read, all but the newest `keep`."""
-        while self.reading.waiting > keep:
-            batch = self.reading.take()
-            if batch:
-                yield from self._save(folder, uidvalidity, batch)
-
-    def _answers(
-        self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
-    ) -> Iterator[Fetched | FetchFailed]:
+    def _answers(self, observed: Observed, arrivals: Sequence[Arrival]) -> Iterator[Fetched | FetchFailed]:
         """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
 
         An email on which it hangs up again is a failure of that email; a third one ends the sync.
@@ -305,20 +315,20 @@ class _Run:
                 del waiting[answer.uid]
                 yield answer
         except ConnectError:
-            self._reconnect(folder, uidvalidity)
+            self._reconnect(observed)
         for arrival in waiting.values():
             try:
                 yield from self.imap.download([arrival], size_limit=self.size_limit)
             except ConnectError as error:
-                self._reconnect(folder, uidvalidity)
+                self._reconnect(observed)
                 yield FetchFailed(uid=arrival.uid, error=str(error))
 
-    def _reconnect(self, folder: Folder, uidvalidity: int) -> None:
+    def _reconnect(self, observed: Observed) -> None:
         self.cuts += 1
         if self.cuts > _CUTS:
             raise ConnectError("The mail server hung up again and again.")
         self.imap = self.reopen()
-        if self.imap.examine(folder.path).uidvalidity != uidvalidity:
+        if self.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
             raise ConnectError("The mail server renumbered the folder while it was synced.")
 
     def _not_fetched(self, folder: Folder, uidvalidity: int, uid: int, error: str) -> EmailFailed:
@@ -356,25 +366,32 @@ class _Run:
         )
         yield from self._told(linked)
 
-    def _depart(self, arrived: _Arrived) -> Iterator[SyncEvent]:
+    def _depart(self, one: _Arrival) -> Iterator[SyncEvent]:
         """Take away what is no longer on the server, remember how far we looked, and compare the counts."""
-        folder, uidvalidity = arrived.folder, arrived.uidvalidity
+        folder, uidvalidity = one.folder, one.uidvalidity
+        steps = departing(
+            one.observed.state,
+            one.observed.alive,
+            uidvalidity=uidvalidity,
+            highestmodseq=one.observed.status.highestmodseq,
+            unidentified=one.unidentified,
+        )
         try:
             with self.db.transaction():
-                gone = [uid for step in arrived.departing if isinstance(step, Vanish) for uid in step.uids]
-                if gone or any(isinstance(step, Forget) for step in arrived.departing):
-                    self._take_away(folder, uidvalidity, gone)
-                for step in arrived.departing:
-                    if isinstance(step, Settle):
-                        folders.settle(
-                            self.db,
-                            folder,
-                            uidvalidity=uidvalidity,
-                            highestmodseq=step.highestmodseq,
-                            highest_uid=step.highest_uid,
-                        )
-                folders.forget_failures(self.db, folder, uidvalidity, arrived.asked_for)
-                finished = self._compare(arrived)
+                for step in steps:
+                    match step:
+                        case TakeAway(uids=gone):
+                            self._take_away(folder, uidvalidity, gone)
+                        case Settle():
+                            folders.settle(
+                                self.db,
+                                folder,
+                                uidvalidity=uidvalidity,
+                                highestmodseq=step.highestmodseq,
+                                highest_uid=step.highest_uid,
+                            )
+                folders.forget_failures(self.db, folder, uidvalidity, one.asked_for)
+                finished = self._compare(one)
         except _TooManyGone as found:
             yield self._held(folder, found)
         else:
@@ -387,7 +404,7 @@ class _Run:
             folders.record_folder_error(self.db, folder, self.trouble)
         try:
             with self.db.transaction():
-                self._take_away(folder, None, ())
+                self._take_away(folder, None, UidSet())
                 if self.account.all_folders:
                     folders.remove_folder(self.db, folder)
                 else:
@@ -395,7 +412,7 @@ class _Run:
         except _TooManyGone as found:
             yield self._held(folder, found)
 
-    def _take_away(self, folder: Folder, uidvalidity: int | None, gone: Collection[int]) -> None:
+    def _take_away(self, folder: Folder, uidvalidity: int | None, gone: UidSet) -> None:
         vanished, placed = folders.take_away(self.db, folder, uidvalidity, gone, at=self.clock())
         if not self.accept_deletions and vanished >= _MASS_DELETION and vanished * 2 > placed:
             raise _TooManyGone(vanished, placed)
@@ -411,14 +428,16 @@ class _Run:
             account=self.account.address, folder=folder.name, vanished=found.vanished, placed=found.placed
         )
 
-    def _compare(self, arrived: _Arrived) -> FolderFinished:
+    def _compare(self, one: _Arrival) -> FolderFinished:
         """Count the emails of the window on the server, and those of them that are stored."""
-        placed = folders.placed_among(self.db, arrived.folder, arrived.uidvalidity, arrived.coming)
+        # Whatever the server counts to the window is missing unless it is stored or proved unwanted.
+        window = one.observed.since - one.unwanted
+        placed = folders.folder_state(self.db, one.folder, one.uidvalidity).placed
         return self._finished(
-            arrived.folder,
-            on_server=arrived.known + len(arrived.coming),
-            stored=arrived.known + placed,
-            seen=arrived.mark,
+            one.folder,
+            on_server=len(window),
+            stored=len(window & placed),
+            seen=None if one.unidentified else marked(one.observed.status, self.account),
         )
 
     def _finished(self, folder: Folder, *, on_server: int, stored: int, seen: str | None) -> FolderFinished:

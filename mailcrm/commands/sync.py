@@ -1,7 +1,9 @@
 """`mailcrm sync`: bring new mail in."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,10 +36,11 @@ def sync(
         bool, typer.Option("--accept-deletions", help="it is right that most of a folder is gone")
     ] = False,
 ) -> None:
-    """Bring new mail of all accounts that you manage.
+    """Bring new mail of all accounts that you manage; one that waits is asked only when it is named.
 
     Exit code 0: done and complete. 1: done, but something is missing; `mailcrm status` says what.
-    75: try again later, an account is being synced already or its server was not reached.
+    75: try again later, an account is being synced already, was not reached, or waits after an error.
+    77: a password was refused.
     """
     from mailcrm.core.errors import NotFound
     from mailcrm.store import accounts, folders
@@ -52,13 +55,20 @@ def sync(
             start = answers.history_start(since, invocation.now())
             chosen = [replace(one, history_start=start) for one in chosen]
         if dry_run:
-            raise typer.Exit(_show_plans(invocation, db, chosen))
+            raise typer.Exit(_show_plans(invocation, db, chosen, insist=bool(account)))
         for one in chosen if since is not None else []:
             accounts.set_history_start(db, one, one.history_start)
         for one in chosen if full else []:
             folders.forget_marks(db, one)
         raise typer.Exit(
-            run_sync(invocation, db, invocation.config(), chosen, accept_deletions=accept_deletions)
+            run_sync(
+                invocation,
+                db,
+                invocation.config(),
+                chosen,
+                insist=bool(account),
+                accept_deletions=accept_deletions,
+            )
         )
 
 
@@ -68,24 +78,31 @@ def run_sync(
     config: "Config",
     chosen: Sequence[Account],
     *,
+    insist: bool,
     accept_deletions: bool,
 ) -> int:
-    """Sync accounts, show what happens, and return the exit code."""
+    """Sync accounts, show what happens, and return the exit code; `insist`: a person named them."""
     from mailcrm.accounts import open_imap
     from mailcrm.core.events import AccountFinished, AccountSkipped
     from mailcrm.progress import following
-    from mailcrm.syncing import sync_accounts
+    from mailcrm.rounds import daily_bytes, sync_accounts
 
     codes = {0}
-    with following(invocation.display) as display:
-        for event in sync_accounts(
-            db,
-            chosen,
-            lambda account: open_imap(config, account),
-            clock=invocation.now,
-            size_limit=config.size_limit,
-            accept_deletions=accept_deletions,
-        ):
+    events = sync_accounts(
+        db,
+        chosen,
+        partial(open_imap, config),
+        clock=invocation.now,
+        size_limit=config.size_limit,
+        daily_bytes=partial(daily_bytes, config),
+        insist=insist,
+        accept_deletions=accept_deletions,
+        open_store=invocation.open_store,
+        parallel=config.sync.parallel,
+    )
+    # Closed at Ctrl-C, too: every account ends between two events before the program does.
+    with following(invocation.display) as display, closing(events):
+        for event in events:
             display.show(event)
             match event:
                 case AccountFinished(whole=False):
@@ -97,7 +114,7 @@ def run_sync(
     return max(codes)
 
 
-def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account]) -> int:
+def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account], *, insist: bool) -> int:
     """Show what a sync of each account would do; one that fails does not stop the next, as in a sync."""
     from mailcrm.accounts import open_imap
     from mailcrm.core.errors import ConfigError, CredentialMissing, MailError
@@ -105,31 +122,30 @@ def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account
     from mailcrm.observing import plan_account
     from mailcrm.progress import trouble
     from mailcrm.render import Column, size
+    from mailcrm.rounds import held_back, skipped
+    from mailcrm.store import accounts
 
     config = invocation.config()
     plans: list[FolderPlanned] = []
-    skipped: list[AccountSkipped] = []
+    left_out: list[AccountSkipped] = []
     for account in chosen:
+        turn = accounts.turn(db, account, invocation.now().date())
+        reason = None if insist else held_back(turn, account, invocation.now())
+        if reason is not None:
+            left_out.append(skipped(account, reason, turn.next_retry_at))
+            continue
         try:
             with open_imap(config, account) as imap:
                 plans += list(plan_account(db, imap, account))
         except (MailError, CredentialMissing, ConfigError) as error:
-            skipped.append(
-                AccountSkipped(
-                    account=account.address,
-                    code=error.code,
-                    error=str(error),
-                    hint=error.hint,
-                    exit_code=error.exit_code,
-                )
-            )
-    code = max([0, *(one.exit_code for one in skipped)])
+            left_out.append(skipped(account, error))
+    code = max([0, *(one.exit_code for one in left_out)])
     if invocation.display.as_json:
-        invocation.display.document([*plans, *skipped])
+        invocation.display.document([*plans, *left_out])
         return code
-    for one in skipped:
+    for one in left_out:
         invocation.display.warn(trouble(one) or "")
-    if skipped and not plans:
+    if left_out and not plans:
         return code
     invocation.display.table(
         [

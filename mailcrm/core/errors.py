@@ -15,6 +15,8 @@ MailcrmError                  exit code
 │  ├─ StoreBusy               75
 │  ├─ StoreUnavailable        75
 │  └─ UnsafeRole              78
+├─ Waiting                    75
+├─ BudgetSpent                75
 ├─ CredentialMissing          78
 ├─ NotPermitted               77
 ├─ NotFound                   66
@@ -26,6 +28,7 @@ sysexits.h, where 75 tells cron to try again later.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class MailcrmError(Exception):
@@ -69,7 +72,7 @@ class ConnectError(MailError):
 
     code = "connect_failed"
     exit_code = 75
-    hint = "Check the network and the server's name; the next sync tries again."
+    hint = "Check the network and the server's name."
 
 
 class Throttled(MailError):
@@ -78,6 +81,11 @@ class Throttled(MailError):
     code = "throttled"
     exit_code = 75
     hint = "Wait a while; the next sync goes on where this one stopped."
+
+    def __init__(self, message: str = "", *, hint: str = "", retry_after: timedelta | None = None) -> None:
+        """Carry how long to wait at least, when the server or what is known of it says so."""
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class AuthError(MailError):
@@ -148,6 +156,21 @@ class UnsafeRole(StoreError):
     code = "unsafe_role"
     exit_code = 78
     hint = "Connect with the login of a member, not with the owner of the database; see docs/postgresql.md."
+
+
+class Waiting(MailcrmError):
+    """It is not yet time to ask the mail server again."""
+
+    code = "waiting"
+    exit_code = 75
+
+
+class BudgetSpent(MailcrmError):
+    """What may be downloaded in one day is spent."""
+
+    code = "budget_spent"
+    exit_code = 75
+    hint = "`daily_bytes` in config.toml sets another limit."
 
 
 class CredentialMissing(MailcrmError):

@@ -1,6 +1,7 @@
 """What happens during a sync, in the order in which it happens; the shell shows it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 
@@ -96,13 +97,14 @@ class AccountFinished:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountSkipped:
-    """The account was not synced, because another mailcrm is at it or its server was not reached."""
+    """The account was not synced, or not to its end; before `next_retry_at`, when given, no round asks it."""
 
     account: str
     code: str
     error: str
     hint: str
     exit_code: int
+    next_retry_at: datetime | None
 
 
 SyncEvent: TypeAlias = (

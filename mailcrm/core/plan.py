@@ -1,136 +1,95 @@
-"""What a sync has to do in one folder: a pure comparison of the store with the server.
+"""What a sync has to do in one folder: pure comparisons of the store with the server.
 
 Every unknown UID is identified first, by a few bytes of its header; an email that the store
 holds already is attached to its new place, and only the rest is downloaded. So nothing has to be
-remembered when a mailbox is renumbered, moved, or a sync is killed (docs/decisions/0004).
+remembered when a mailbox is renumbered, moved, or a sync is killed (docs/decisions/0004). A folder is
+gone through in windows of UIDs, so that a large one takes no more memory than a small one.
 
 Talking to the server is left to `mailcrm.mail.imap`, carrying the steps out to `mailcrm.syncing`.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+
+from mailcrm.core.uids import UidSet
 
 Flags: TypeAlias = frozenset[str]
 
 _RESEMBLANCE = "?"
 _DRAFT = "\\Draft"
 
-#: One step is one transaction: a killed sync repeats at most this much.
-BATCH_EMAILS = 100
-BATCH_BYTES = 8_000_000
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderState:
     """What the store remembers of a folder.
 
-    `uidvalidity` is that of the last finished sync, None before the first. `placed` holds the
-    UIDs stored under the *server's present* UIDVALIDITY with their flags, whoever stored them:
-    a finished sync or one that was killed. `highest_uid` is the highest UID that a finished sync
-    has looked at.
+    `uidvalidity` is that of the last finished sync, None before the first. `placed` are the UIDs
+    stored under the *server's present* UIDVALIDITY, whoever stored them: a finished sync or one
+    that was killed. `highest_uid` is the highest UID that a finished sync has looked at.
     """
 
     uidvalidity: int | None
     highestmodseq: int | None
     highest_uid: int
-    placed: Mapping[int, Flags]
+    placed: UidSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrival:
-    """A UID that the store has not placed, with its `identity`; `size` in bytes as the server claims it."""
+    """A UID that the store has not placed, with its `identity`; `size` in bytes as the server claims it.
+
+    `object_id` is the server's own name for the email, the same in every folder, where it has one.
+    """
 
     uid: int
     identity: str
+    object_id: str | None = None
     size: int
     received_at: datetime
     sent_at: datetime | None
     flags: Flags
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """What the email may be known by."""
+        return (self.identity,) if self.object_id is None else (self.identity, self.object_id)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FolderSnapshot:
-    """What the server says of a folder.
+class Arriving:
+    """What brings in the emails that were identified.
 
-    `flags` holds whatever UIDs' flags were asked for, `unidentified` the UIDs of which the server
-    told nothing when we asked.
+    Those of `attach` are stored already and only get a place; those of `download` are new; those of
+    `attach_after` are, too, but their bodies come with another of them, or are on their way.
     """
 
-    uidvalidity: int
-    highestmodseq: int | None
-    alive: AbstractSet[int]
-    arrivals: tuple[Arrival, ...]
-    flags: Mapping[int, Flags]
-    unidentified: AbstractSet[int] = frozenset()
+    attach: tuple[Arrival, ...]
+    download: tuple[Arrival, ...]
+    attach_after: tuple[Arrival, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Attach:
-    """Place emails that the store holds already; no body is downloaded."""
+class TakeAway:
+    """Take away the placements of UIDs that are gone, and all made under another UIDVALIDITY."""
 
-    arrivals: tuple[Arrival, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Download:
-    """Fetch and store these emails."""
-
-    arrivals: tuple[Arrival, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reflag:
-    """Store the changed flags of placed emails."""
-
-    flags: Mapping[int, Flags]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Vanish:
-    """Take away the placements of UIDs that the server no longer has."""
-
-    uids: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forget:
-    """Take away the placements made under any other UIDVALIDITY than this."""
-
-    uidvalidity: int
+    uids: UidSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settle:
     """Remember that the folder was looked at up to here."""
 
-    uidvalidity: int
     highestmodseq: int | None
     highest_uid: int
 
 
-Arriving: TypeAlias = Attach | Download | Reflag
-Departing: TypeAlias = Vanish | Forget | Settle
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """The steps of one folder.
-
-    All folders' `arriving` steps are run before any `departing` one, so that an email moved
-    from one folder to another is never without a place in between.
-    """
-
-    arriving: tuple[Arriving, ...]
-    departing: tuple[Departing, ...]
-
-    @property
-    def downloads(self) -> tuple[Arrival, ...]:
-        """All arrivals to be downloaded."""
-        return tuple(a for step in self.arriving if isinstance(step, Download) for a in step.arrivals)
+#: What all folders' arriving comes before, so that an email moved from one folder to another is never
+#: without a place in between.
+Departing: TypeAlias = TakeAway | Settle
 
 
 def identity(message_id: str | None, size: int, received_at: datetime) -> str:
@@ -169,10 +128,8 @@ def mark(
     return f"{uidvalidity} {uidnext} {highestmodseq} {exists} {since}"
 
 
-def to_identify(
-    state: FolderState, uidvalidity: int, alive: AbstractSet[int], since: AbstractSet[int]
-) -> list[int]:
-    """Return the UIDs to identify, newest first.
+def to_identify(state: FolderState, uidvalidity: int, alive: UidSet, since: UidSet) -> UidSet:
+    """Return the UIDs to identify.
 
     `alive` are all UIDs of the folder, `since` those that the server counts to the history
     window. UIDs above the highest one seen are looked at whatever their date, because an old
@@ -180,12 +137,12 @@ def to_identify(
     acquaintance.
     """
     if state.uidvalidity is None:
-        wanted = set(since)
+        wanted = since
     elif state.uidvalidity != uidvalidity:
-        wanted = set(alive)
+        wanted = alive
     else:
-        wanted = set(since) | {uid for uid in alive if uid > state.highest_uid}
-    return sorted((wanted & alive) - state.placed.keys(), reverse=True)
+        wanted = since | alive.above(state.highest_uid)
+    return (wanted & alive) - state.placed
 
 
 def is_wanted(arrival: Arrival, start: datetime | None) -> bool:
@@ -201,80 +158,53 @@ def is_wanted(arrival: Arrival, start: datetime | None) -> bool:
     return arrival.sent_at is not None and arrival.sent_at >= start
 
 
-def plan(
-    state: FolderState,
-    seen: FolderSnapshot,
-    have: Collection[str],
+def arriving(
+    arrivals: Iterable[Arrival],
     *,
+    have: AbstractSet[str],
+    coming: AbstractSet[str],
     start: datetime | None,
-    batch_emails: int = BATCH_EMAILS,
-    batch_bytes: int = BATCH_BYTES,
-) -> Plan:
-    """Return the steps that make the store agree with the server.
+) -> Arriving:
+    """Return how to bring in what was identified, the newest emails first.
 
-    `have` are the identities that the store holds, from any folder of the account. An email that
-    is not wanted is attached when it is known and otherwise left alone.
+    `have` are the identities that the store holds, from any folder of the account, `coming` those
+    of emails on their way to it. An email that is not wanted is attached when it is known and
+    otherwise left alone.
     """
     known, wanted, again = [], [], []
-    coming: set[str] = set()
-    for arrival in sorted(seen.arrivals, key=lambda a: a.uid, reverse=True):
-        if arrival.uid in state.placed or arrival.uid not in seen.alive:
-            continue
-        sure = not arrival.identity.startswith(_RESEMBLANCE)
-        if sure and arrival.identity in have:
+    soon = set(coming)
+    for arrival in sorted(arrivals, key=lambda a: a.uid, reverse=True):
+        sure = {name for name in arrival.identities if not name.startswith(_RESEMBLANCE)}
+        if not sure.isdisjoint(have):
             known.append(arrival)
-        elif sure and arrival.identity in coming:
+        elif not sure.isdisjoint(soon):
             again.append(arrival)
         elif is_wanted(arrival, start) or arrival.identity in have:
             wanted.append(arrival)
-            coming.add(arrival.identity)
+            soon |= sure
+    return Arriving(attach=tuple(known), download=tuple(wanted), attach_after=tuple(again))
 
-    changed = {
-        uid: flags
-        for uid, flags in seen.flags.items()
-        if uid in state.placed and uid in seen.alive and state.placed[uid] != flags
-    }
-    gone = tuple(sorted(uid for uid in state.placed if uid not in seen.alive))
 
-    arriving: list[Arriving] = []
-    arriving += [Attach(arrivals=group) for group in _batches(known, batch_emails, None)]
-    arriving += [Download(arrivals=group) for group in _batches(wanted, batch_emails, batch_bytes)]
-    arriving += [Attach(arrivals=group) for group in _batches(again, batch_emails, None)]
-    if changed:
-        arriving.append(Reflag(flags=changed))
+def departing(
+    state: FolderState,
+    alive: UidSet,
+    *,
+    uidvalidity: int,
+    highestmodseq: int | None,
+    unidentified: UidSet,
+) -> Iterator[Departing]:
+    """Yield the steps that take away what is not on the server, and remember how far we looked.
 
-    departing: list[Departing] = []
-    if gone:
-        departing.append(Vanish(uids=gone))
-    if state.uidvalidity != seen.uidvalidity:
-        departing.append(Forget(uidvalidity=seen.uidvalidity))
-    settled = Settle(
-        uidvalidity=seen.uidvalidity,
-        highestmodseq=seen.highestmodseq,
-        # What was not identified now is looked at again.
-        highest_uid=min(seen.unidentified) - 1 if seen.unidentified else max(seen.alive, default=0),
-    )
-    if (settled.uidvalidity, settled.highestmodseq, settled.highest_uid) != (
-        state.uidvalidity,
-        state.highestmodseq,
-        state.highest_uid,
+    `unidentified` are the UIDs of which the server told nothing when we asked.
+    """
+    gone = state.placed - alive
+    if gone or state.uidvalidity != uidvalidity:
+        yield TakeAway(uids=gone)
+    # What was not identified now is looked at again.
+    highest_uid = min(unidentified) - 1 if unidentified else alive.highest
+    if (state.uidvalidity, state.highestmodseq, state.highest_uid) != (
+        uidvalidity,
+        highestmodseq,
+        highest_uid,
     ):
-        departing.append(settled)
-    return Plan(arriving=tuple(arriving), departing=tuple(departing))
-
-
-def _batches(
-    arrivals: Iterable[Arrival], most_emails: int, most_bytes: int | None
-) -> Iterator[tuple[Arrival, ...]]:
-    group: list[Arrival] = []
-    size = 0
-    for arrival in arrivals:
-        if group and (
-            len(group) >= most_emails or (most_bytes is not None and size + arrival.size > most_bytes)
-        ):
-            yield tuple(group)
-            group, size = [], 0
-        group.append(arrival)
-        size += arrival.size
-    if group:
-        yield tuple(group)
+        yield Settle(highestmodseq=highestmodseq, highest_uid=highest_uid)

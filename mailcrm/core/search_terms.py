@@ -7,7 +7,8 @@ characters. Matching and ranking is left to the databases behind `mailcrm.store`
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain, islice
 from operator import add
 
 from mailcrm.core.errors import UsageError
@@ -19,7 +20,11 @@ TEXT_PER_TERM = 10
 #: Longer words are no words; the index needs a bound for every term.
 TERM_CHARACTERS = 60
 
-_ASCII_RUN = re.compile(r"[a-z0-9]+")
+#: Between blanks; text that has more is in a script without words, where little comes again.
+_CHARACTERS_PER_WORD = 8
+
+# ASCII in lower case, and a blank for what is no letter and no digit.
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(0x80)}
 
 # Blocks of Han (with its iteration mark and zero), Kana and Hangul after NFKC.
 _CJK = (
@@ -29,9 +34,14 @@ _CJK = (
 )
 _CJK_CHARACTER = re.compile(f"[{_CJK}]")
 
+# Letters and signs that folding changes in nothing but their case; their marks are not among them.
+_SIMPLE = re.compile(
+    "[\0-\x7f\u2018-\u201d\u3001\u3002\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff\uac00-\ud7a3"
+    "\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f]*+"
+)
+
 # The accents of Latin, Greek and Cyrillic; those of other scripts are letters.
 _ACCENTS = re.compile("[\u0300-\u036f]+")
-
 
 # The blocks from Hebrew to Thai and beyond, where vowels and tones may be marks; Hangul is not in them.
 _MARKED_SCRIPTS = re.compile("[\u0483-\u10ff\u1300-\u1cff\u3099\u309a\ua66f-\uabff]")
@@ -61,18 +71,37 @@ def terms(text: str, most: int = 16_000) -> list[str]:
     """
     text = text[: most * TEXT_PER_TERM]
     if text.isascii():
-        return [run[:TERM_CHARACTERS] for run in _ASCII_RUN.findall(text.lower())[:most]]
+        found = text.translate(_ASCII).split()
+        if max(map(len, found), default=0) > TERM_CHARACTERS:
+            found = [word[:TERM_CHARACTERS] for word in found]
+        return found[:most]
+    words = text.split()
+    if len(text) > _CHARACTERS_PER_WORD * len(words):
+        return _cut(text)[:most]
+    # Nothing is folded or cut across a blank, and the same words come again in this email and in
+    # the next ones. Long ones hardly ever do, and would fill the memory.
+    cut = [_cut_once(word) if len(word) <= TERM_CHARACTERS else _cut(word) for word in words]
+    return list(islice(chain.from_iterable(cut), most))
+
+
+def _cut(text: str) -> list[str]:
     found: list[str] = []
-    folded = _fold(text)
-    for pairs, word in _runs(marked=_MARKED_SCRIPTS.search(folded) is not None).findall(folded):
+    if _SIMPLE.fullmatch(text):
+        runs = _runs(marked=False).findall(text.lower())
+    else:
+        folded = _fold(text)
+        runs = _runs(marked=_MARKED_SCRIPTS.search(folded) is not None).findall(folded)
+    for pairs, word in runs:
         if word:
             found.append(word[:TERM_CHARACTERS])
         else:
             found += map(add, pairs, pairs[1:])
             found.append(pairs[-1])
-        if len(found) >= most:
-            break
-    return found[:most]
+    return found
+
+
+#: Some 5 MB.
+_cut_once = lru_cache(maxsize=16_384)(_cut)
 
 
 def _fold(text: str) -> str:

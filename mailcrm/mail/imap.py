@@ -6,13 +6,13 @@ to `mailcrm.core.plan`.
 """
 
 import contextlib
-import imaplib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self
 
 from imapclient.datetime_util import format_criteria_date
 
@@ -20,25 +20,31 @@ from mailcrm import __version__
 from mailcrm.core.errors import MailError, ProtocolError
 from mailcrm.core.model import Endpoint, FolderRole
 from mailcrm.core.plan import Arrival, Flags
+from mailcrm.core.uids import UidSet, sequence_set
 from mailcrm.mail import answers, folder_names, refusals
 from mailcrm.mail.answers import Fields
-from mailcrm.mail.wire import ANSWER_LIMIT, Wire, harmless, log_in, quoted, said_in, speaking_to
+from mailcrm.mail.wire import ANSWER_LIMIT, Answer, Done, Wire, harmless, log_in, quoted, speaking_to
 
 logger = logging.getLogger(__name__)
 
 #: What is fetched of an email above the size limit, in bytes: all headers and some text.
 HEAD_BYTES = 262_144
-#: UIDs in one FETCH, and octets in its set: RFC 2683, 3.2.1.5, tells clients to stay below 1,000.
-FETCH_UIDS = 500
-SET_OCTETS = 900
-#: Emails in one SEARCH: imaplib takes no line of more than 1,000,000 bytes, some 90,000 UIDs.
-SEARCH_WINDOW = 50_000
+#: Emails whose sources are asked for with one command, and their bytes: what a server that claims more
+#: than it should can make us hold. One command costs one round trip.
+_DOWNLOADS = 500
+_DOWNLOAD_BYTES = 16_000_000
+#: Emails of which anything smaller is asked for with one command.
+_LOOKED_AT = 5_000
+#: Octets of a sequence-set: RFC 2683, 3.2.1.5, tells clients to keep a command below 1,000.
+_SET_OCTETS = 900
 #: SINCE counts days of the server's calendar, in a zone that it does not tell (RFC 9051, 6.4.4).
 CALENDAR_SLACK = timedelta(days=2)
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC) + CALENDAR_SLACK
-_IDENTIFY = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)])"
-_IDENTIFY_WITHOUT_HEADER = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
+_PLACE = b"UID FLAGS INTERNALDATE RFC822.SIZE"
+_OBJECT_IDS = {"OBJECTID": b"EMAILID", "X-GM-EXT-1": b"X-GM-MSGID"}
+_HEADER = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)]"
+_STATUS = b"UIDVALIDITY UIDNEXT MESSAGES"
 _LEFT_OUT = "The mail server left this email out; it may be gone by now."
 
 
@@ -46,18 +52,20 @@ _LEFT_OUT = "The mail server left this email out; it may be gone by now."
 class ListedFolder:
     """A folder as the server lists it.
 
-    `path` is the server's spelling, one character per byte, for EXAMINE; `name` is for people.
+    `path` is the server's spelling, one character per byte, for EXAMINE; `name` is for people. `status`
+    is there when the server tells it with the list (RFC 5819).
     """
 
     path: str
     name: str
     role: FolderRole | None
     selectable: bool
+    status: "FolderStatus | None" = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderStatus:
-    """What EXAMINE says of a folder; None is what the server does not say, or keeps not."""
+    """What a server says of a folder; None is what it does not say, or keeps not."""
 
     uidvalidity: int
     uidnext: int | None
@@ -113,14 +121,16 @@ class ImapSession:
         self._endpoint = endpoint
         self._exists = 0
         # Servers say more after the log-in than before (RFC 9051, 6.1.1).
-        _, data = wire.capability()
-        self.capabilities = frozenset(answers.last(data).decode("ascii", "replace").upper().split())
+        self.capabilities = wire.offered()
         # NetEase opens no folder for a client that did not introduce itself (RFC 2971).
         if "ID" in self.capabilities:
-            self._offer("ID", f'("name" "mailcrm" "version" {quoted(__version__)})')
+            self._offer(b'ID ("name" "mailcrm" "version" %b)' % quoted(__version__).encode())
         # ENABLE is for the authenticated state, before any folder is open (RFC 5161, 3.1).
         if {"ENABLE", "CONDSTORE"} <= self.capabilities:
-            self._offer("ENABLE", "CONDSTORE")
+            self._offer(b"ENABLE CONDSTORE")
+        self._extended_search = "ESEARCH" in self.capabilities
+        named = [item for capability, item in _OBJECT_IDS.items() if capability in self.capabilities]
+        self._identified = b" ".join([_PLACE, *named])
 
     def __enter__(self) -> Self:
         return self
@@ -137,206 +147,322 @@ class ImapSession:
     def logout(self) -> None:
         """Say good-bye and close the connection; a server that is gone already is no error."""
         with contextlib.suppress(MailError), speaking_to(self._endpoint):
-            self._wire.logout()
+            self._wire.say(b"LOGOUT")
+        self._wire.close_connection()
+
+    def abandon(self) -> None:
+        """End the connection at once; another thread that waits for the server gets a ConnectError."""
         self._wire.close_connection()
 
     def folders(self) -> tuple[ListedFolder, ...]:
         """Return all folders, in the server's order, each once."""
-        with speaking_to(self._endpoint):
-            status, data = self._wire.list('""', '"*"')
-        if status != "OK":
-            raise refusals.refused(answers.last(data))
-        lines = folder_names.once(answers.listed(data))
+        told = self._list()
+        lines = folder_names.once(answers.listed(told))
         # Every account has an INBOX (RFC 9051, 5.1); a list without it would pass for deleted folders.
         if not any(line.name.upper() == "INBOX" for line in lines):
             raise ProtocolError("The mail server's list of folders has no INBOX, so it is not whole.")
+        statuses = answers.statuses(told)
         return tuple(
             ListedFolder(
-                path=line.raw.decode("latin-1"), name=line.name, role=role, selectable=line.selectable
+                path=line.raw.decode("latin-1"),
+                name=line.name,
+                role=role,
+                selectable=line.selectable,
+                status=_status(statuses.get(line.raw, {})),
             )
             for line, role in zip(lines, folder_names.roles(lines), strict=True)
         )
 
     def examine(self, path: str) -> FolderStatus:
         """Open a folder for reading; `path` is a `ListedFolder.path`. Raises FolderMissing, too."""
-        raw = quoted(harmless(path)).encode("latin-1")
         self._exists = 0
-        with speaking_to(self._endpoint):
-            # imaplib sends bytes as they are; it takes a string in ASCII only.
-            status, data = self._wire.select(cast("str", raw), readonly=True)
-        if status != "OK":
-            raise refusals.folder_refused(folder_names.decode(path.encode("latin-1")), answers.last(data))
-        uidvalidity = self._said("UIDVALIDITY", answers.LAST_UID)
+        told, done = self._say(b"EXAMINE %b" % quoted(harmless(path)).encode("latin-1"))
+        if done.status != "OK":
+            raise refusals.folder_refused(folder_names.decode(path.encode("latin-1")), done.text)
+        uidvalidity = answers.said(told, b"UIDVALIDITY", answers.LAST_UID)
         if not uidvalidity:
             raise ProtocolError(
                 "The mail server gives this folder no UIDVALIDITY, so its emails cannot be told apart."
             )
-        exists = self._said("EXISTS", answers.LAST_UID)
+        exists = answers.said(told, b"EXISTS", answers.LAST_UID)
         if exists is None:
             raise ProtocolError("The mail server does not say how many emails this folder holds.")
         self._exists = exists
-        # Zero is no mod-sequence (RFC 7162, 7): the server keeps none for this folder.
-        modseq = self._said("HIGHESTMODSEQ", answers.LAST_NUMBER64) or None
         return FolderStatus(
             uidvalidity=uidvalidity,
-            uidnext=self._said("UIDNEXT", answers.LAST_UID),
-            highestmodseq=modseq,
-            exists=self._exists,
+            uidnext=answers.said(told, b"UIDNEXT", answers.LAST_UID),
+            highestmodseq=_modseq(answers.said(told, b"HIGHESTMODSEQ", answers.LAST_NUMBER64)),
+            exists=exists,
         )
 
-    def uids(self) -> frozenset[int]:
+    def uids(self) -> UidSet:
         """Return the UIDs of the examined folder.
 
         Raises ProtocolError when the server names fewer than it counts, because what is missing
         from a partial answer would be taken for deleted.
         """
         # iCloud answers a SEARCH that names no UIDs with sequence numbers.
-        found = self._search("UID 1:*")
-        if len(found) < self._exists:
-            with speaking_to(self._endpoint):
-                self._wire.noop()  # now the server may tell of an EXPUNGE (RFC 9051, 7.5.1)
-            expunged = len(self._wire.untagged_responses.get("EXPUNGE", ()))
+        found, expunged = self._search(b"UID 1:*")
+        if len(found) + expunged < self._exists:
+            told, _ = self._say(b"NOOP")  # now the server may tell of an EXPUNGE (RFC 9051, 7.5.1)
+            expunged += answers.count(told, b"EXPUNGE")
             if len(found) + expunged < self._exists:
                 raise ProtocolError(
                     f"The mail server counts {self._exists} emails in this folder but names {len(found)}."
                 )
         return found
 
-    def uids_since(self, start: datetime) -> frozenset[int]:
+    def uids_since(self, start: datetime) -> UidSet:
         """Return the UIDs of emails received or sent since `start`, and of some up to two days older."""
         # Some servers know no date before 1970.
-        day = format_criteria_date(max(start, _EARLIEST) - CALENDAR_SLACK).decode("ascii")
-        return self._search(f"UID 1:* OR SINCE {day} SENTSINCE {day}")
+        day = format_criteria_date(max(start, _EARLIEST) - CALENDAR_SLACK)
+        return self._search(b"UID 1:* OR SINCE %b SENTSINCE %b" % (day, day))[0]
 
-    def identify(self, uids: Sequence[int]) -> Iterator[Arrival]:
-        """Yield what identifies each email, in this order; an email that is gone is left out."""
-        for group in groups(uids):
-            found, refused = self._fetch_each(group, _IDENTIFY, answers.HEADER)
-            # A header that the server cannot give must not hide the email.
-            for rest in groups(list(refused)):
-                found |= self._fetch(uid_set(rest), _IDENTIFY_WITHOUT_HEADER, answers.SIZE)[0]
-            for uid in group:
-                if uid in found:
-                    yield answers.arrival(uid, found[uid])
+    def identify(self, uids: Iterable[int]) -> Iterator[Arrival]:
+        """Yield what identifies each email; one that is gone is left out."""
+        for group in self._groups(list(uids), _LOOKED_AT):
+            without = []
+            items = b"(%b %b)" % (self._identified, _HEADER)
+            for uid, fields in self._fetch_each(group, items, answers.HEADER, *answers.PLACE):
+                if isinstance(fields, str):
+                    without.append(uid)
                 else:
-                    logger.info("UID %d was not identified: %s", uid, refused[uid])
+                    yield answers.arrival(uid, fields)
+            # A header that the server cannot give must not hide the email.
+            for uid, fields in self._fetch_each(without, b"(%b)" % self._identified, *answers.PLACE):
+                if isinstance(fields, str):
+                    logger.info("UID %d was not identified: %s", uid, fields)
+                else:
+                    yield answers.arrival(uid, fields)
 
-    def flags(self, uids: Sequence[int]) -> dict[int, Flags]:
+    def flags(self, uids: Iterable[int]) -> dict[int, Flags]:
         """Return the flags of these emails; one that is gone is left out."""
         found: dict[int, Flags] = {}
-        for group in groups(uids):
-            said = self._fetch_or_fail(uid_set(group), "(UID FLAGS)")
-            found |= {uid: answers.flags(said[uid]) for uid in group if uid in said}
+        for group in self._groups(list(uids), _LOOKED_AT):
+            said = self._flags(sequence_set(UidSet(group)).encode())
+            found |= {uid: said[uid] for uid in group if uid in said}
         return found
 
     def flags_since(self, modseq: int) -> dict[int, Flags]:
         """Return the flags changed after `modseq` (RFC 7162, 3.1.4.1), where CONDSTORE is offered."""
         if not self._exists:
             return {}
-        said = self._fetch_or_fail("1:*", "(UID FLAGS)", f"(CHANGEDSINCE {modseq})")
-        return {uid: answers.flags(fields) for uid, fields in said.items()}
+        return self._flags(b"1:*", b" (CHANGEDSINCE %d)" % modseq)
 
     def download(self, arrivals: Sequence[Arrival], *, size_limit: int) -> Iterator[Fetched | FetchFailed]:
-        """Yield the source of each email; of one above `size_limit`, in bytes, only the head."""
-        whole = {arrival.uid: arrival for arrival in arrivals if arrival.size <= size_limit}
-        for group in groups(list(whole)):
-            self._wire.allowance = ANSWER_LIMIT + sum(whole[uid].size for uid in group)
+        """Yield the source of each email as it comes; of one above `size_limit`, in bytes, only the head."""
+        whole = [arrival for arrival in arrivals if arrival.size <= size_limit]
+        for group in self._download_groups(whole):
+            sizes = {arrival.uid: arrival.size for arrival in group}
+            self._wire.allowance = ANSWER_LIMIT + sum(sizes.values())
             try:
-                found, refused = self._fetch_each(group, "(UID BODY.PEEK[])", answers.BODY)
+                for uid, fields in self._fetch_each(list(sizes), b"(UID BODY.PEEK[])", answers.BODY):
+                    yield _source(uid, fields, size=sizes[uid], truncated=False)
             finally:
                 self._wire.allowance = ANSWER_LIMIT
-            for uid in group:
-                yield _source(whole[uid], found.get(uid), refused.get(uid), truncated=False)
         for arrival in arrivals:
-            if arrival.uid not in whole:
-                head = f"(UID BODY.PEEK[]<0.{HEAD_BYTES}>)"
-                found, refused = self._fetch_each([arrival.uid], head, answers.BODY)
-                yield _source(arrival, found.get(arrival.uid), refused.get(arrival.uid), truncated=True)
+            if arrival.size > size_limit:
+                head = b"(UID BODY.PEEK[]<0.%d>)" % HEAD_BYTES
+                for uid, fields in self._fetch_each([arrival.uid], head, answers.BODY):
+                    yield _source(uid, fields, size=arrival.size, truncated=True)
 
-    def _search(self, criteria: str) -> frozenset[int]:
+    def idle(self, seconds: float) -> bool:
+        """Wait until the server tells of a change in the examined folder (RFC 2177), for so long at most.
+
+        Says whether there was one.
+        """
+        until = time.monotonic() + seconds
+        with speaking_to(self._endpoint):
+            asked = self._wire.ask(b"IDLE")
+            begun = changed = False
+            try:
+                while not begun or (not changed and self._wire.wait(max(0.0, until - time.monotonic()))):
+                    answer = next(asked)
+                    begun = begun or answer[0].startswith(b"+")
+                    changed = changed or answers.tells_of_change(answer)
+                self._wire.send(b"DONE\r\n")
+                for answer in asked:
+                    changed = changed or answers.tells_of_change(answer)
+            except StopIteration as end:  # the server takes no IDLE, whatever it offers
+                raise refusals.refused(end.value.text) from end
+        return changed
+
+    def _list(self) -> list[Answer]:
+        """Ask for all folders, with what is new in them where the server can tell it in one answer."""
+        if {"LIST-STATUS", "LIST-EXTENDED"} <= self.capabilities:
+            modseq = b" HIGHESTMODSEQ" if "CONDSTORE" in self.capabilities else b""
+            use = b"SPECIAL-USE " if "SPECIAL-USE" in self.capabilities else b""
+            told, done = self._say(b'LIST "" "*" RETURN (%bSTATUS (%b%b))' % (use, _STATUS, modseq))
+            if done.status == "OK":
+                return told
+        told, done = self._say(b'LIST "" "*"')
+        if done.status != "OK":
+            raise refusals.refused(done.text)
+        return told
+
+    def _search(self, criteria: bytes) -> tuple[UidSet, int]:
+        """Return the UIDs that were found, and how many emails went away meanwhile."""
         # The newest window first: an EXPUNGE in between moves emails down, into a window still to come.
-        window = min([SEARCH_WINDOW, *_message_limit(self.capabilities)])
-        found: set[int] = set()
+        window = min([max(1, self._exists), *_message_limit(self.capabilities)])
+        found, expunged = UidSet(), 0
         for low in range((self._exists - 1) // window * window + 1, 0, -window):
-            high = "*" if low + window > self._exists else str(low + window - 1)
-            sequence = "" if self._exists <= window else f"{low}:{high} "
-            with speaking_to(self._endpoint):
-                status, data = self._wire.uid("SEARCH", sequence + criteria)
-            if status != "OK":
-                raise refusals.refused(answers.last(data))
-            found |= answers.numbers(data)
-        return frozenset(found)
+            high = b"*" if low + window > self._exists else b"%d" % (low + window - 1)
+            sequence = b"" if self._exists <= window else b"%d:%b " % (low, high)
+            told = self._searched(sequence + criteria)
+            found |= answers.found(told)
+            expunged += answers.count(told, b"EXPUNGE")
+        return found, expunged
+
+    def _searched(self, criteria: bytes) -> list[Answer]:
+        if self._extended_search:
+            # The answer is runs, not one number for each email (RFC 4731, 3.1).
+            told, done = self._say(b"UID SEARCH RETURN (ALL) " + criteria)
+            if done.status == "OK":
+                return told
+            self._extended_search = False
+        told, done = self._say(b"UID SEARCH " + criteria)
+        if done.status != "OK":
+            raise refusals.refused(done.text)
+        return told
 
     def _fetch_each(
-        self, uids: Sequence[int], items: str, needed: bytes
-    ) -> tuple[dict[int, Fields], dict[int, str]]:
-        """Fetch a group, then what is missing one by one: a poison email must not hide its neighbours.
+        self, uids: Sequence[int], items: bytes, *needed: bytes
+    ) -> Iterator[tuple[int, Fields | str]]:
+        """Yield with each UID what was asked for, or why it did not come.
 
-        The second dictionary tells why a UID is missing still.
+        What is missing is asked for again in halves, down to one email: a poison email must not hide its
+        neighbours.
         """
-        found, refusal = self._fetch(uid_set(uids), items, needed)
-        refused: dict[int, str] = {}
-        for uid in uids:
-            if uid not in found and len(uids) > 1:
-                again, refusal = self._fetch(str(uid), items, needed)
-                found |= again
-            if uid not in found:
-                refused[uid] = str(refusal or _LEFT_OUT)
-        return found, refused
-
-    def _fetch_or_fail(self, which: str, items: str, modifiers: str = "") -> dict[int, Fields]:
-        found, refusal = self._fetch(which, items, answers.FLAGS, modifiers)
-        if refusal is not None:
-            raise refusal
-        return found
+        if not uids:
+            return
+        missing = set(uids)
+        fetching = self._fetch(sequence_set(UidSet(uids)).encode(), items, needed)
+        refusal = None
+        while True:
+            try:
+                uid, fields = next(fetching)
+            except StopIteration as end:
+                refusal = end.value
+                break
+            if uid in missing:
+                missing.discard(uid)
+                yield uid, fields
+        left = sorted(missing)
+        if len(uids) == 1:
+            for uid in left:
+                yield uid, str(refusal or _LEFT_OUT)
+        elif left:
+            half = (len(left) + 1) // 2
+            yield from self._fetch_each(left[:half], items, *needed)
+            if left[half:]:
+                yield from self._fetch_each(left[half:], items, *needed)
 
     def _fetch(
-        self, which: str, items: str, needed: bytes, modifiers: str = ""
-    ) -> tuple[dict[int, Fields], ProtocolError | None]:
-        """Return the answers that hold the needed item, and the refusal that ended them."""
-        refusal: MailError | None = None
-        data: Sequence[Any]
+        self, which: bytes, items: bytes, needed: Sequence[bytes]
+    ) -> Generator[tuple[int, Fields], None, ProtocolError | None]:
+        """Yield the answers by UID as they come, and return the refusal that ended them.
+
+        An answer counts when all needed items are there, or the first of them at the end.
+        """
+        parts: dict[int, Fields] = {}
         with speaking_to(self._endpoint):
+            asked = self._wire.ask(b"UID FETCH %b %b" % (which, items))
+            while True:
+                try:
+                    answer = next(asked)
+                except StopIteration as end:
+                    done: Done = end.value
+                    break
+                fields = answers.fetched(answer)
+                uid = None if fields is None else answers.uid_of(fields)
+                if fields is None or uid is None:
+                    continue
+                whole = parts.pop(uid) | fields if uid in parts else fields
+                if all(answers.item(whole, name) is not None for name in needed):
+                    yield uid, whole
+                else:
+                    parts[uid] = whole
+        refusal = None if done.status == "OK" else refusals.refused(done.text)
+        if refusal is not None and not isinstance(refusal, ProtocolError):
+            raise refusal
+        # What came before the refusal holds.
+        for uid, fields in parts.items():
+            if answers.item(fields, needed[0]) is not None:
+                yield uid, fields
+        return refusal
+
+    def _flags(self, which: bytes, modifiers: bytes = b"") -> dict[int, Flags]:
+        found: dict[int, Flags] = {}
+        fetching = self._fetch(which, b"(UID FLAGS)" + modifiers, [answers.FLAGS])
+        while True:
             try:
-                status, data = self._wire.uid("FETCH", which, f"{items} {modifiers}".rstrip())
-            except imaplib.IMAP4.abort:
-                raise
-            except imaplib.IMAP4.error as error:
-                status, data = "BAD", [said_in(error).encode()]
-            if status != "OK":
-                refusal = refusals.refused(answers.last(data))
-                # What came before the refusal holds.
-                _, data = self._wire.response("FETCH")
-        match refusal:
-            case None | ProtocolError():
-                return answers.fetched(data, needed), refusal
-            case _:
-                raise refusal
+                uid, fields = next(fetching)
+            except StopIteration as end:
+                if end.value is not None:
+                    raise end.value from None
+                return found
+            found[uid] = answers.flags(fields)
 
-    def _offer(self, command: str, argument: str) -> None:
+    def _say(self, command: bytes) -> tuple[list[Answer], Done]:
+        with speaking_to(self._endpoint):
+            return self._wire.say(command)
+
+    def _offer(self, command: bytes) -> None:
         """Send a command that helps where the server takes it."""
-        try:
-            self._wire.xatom(command, argument)
-        except imaplib.IMAP4.abort:
-            raise
-        except imaplib.IMAP4.error as error:
-            logger.info("the server refused %s: %s", command, refusals.printable(said_in(error)))
+        _, done = self._say(command)
+        if done.status != "OK":
+            logger.info("the server refused %s: %s", command, refusals.printable(done.text))
 
-    def _said(self, what: str, most: int) -> int | None:
-        """Return the number that the server gave last under this name."""
-        return answers.number(answers.last(self._wire.untagged_responses.get(what)), most)
+    def _groups(self, uids: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+        """Yield groups of UIDs, in this order, each small enough for one command."""
+        size = min([most, *_message_limit(self.capabilities)])
+        for start in range(0, len(uids), size):
+            yield from _fitting(uids[start : start + size])
+
+    def _download_groups(self, arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+        by_uid = {arrival.uid: arrival for arrival in arrivals}
+        for group in self._groups(list(by_uid), _DOWNLOADS):
+            part: list[Arrival] = []
+            size = 0
+            for uid in group:
+                if part and size + by_uid[uid].size > _DOWNLOAD_BYTES:
+                    yield part
+                    part, size = [], 0
+                part.append(by_uid[uid])
+                size += by_uid[uid].size
+            yield part
 
 
-def _source(
-    arrival: Arrival, fields: Fields | None, refused: str | None, *, truncated: bool
-) -> Fetched | FetchFailed:
-    raw = answers.item(fields or {}, answers.BODY)
+def _status(numbers: Mapping[bytes, int]) -> FolderStatus | None:
+    uidvalidity, exists = numbers.get(b"UIDVALIDITY"), numbers.get(b"MESSAGES")
+    if not uidvalidity or exists is None:
+        return None
+    return FolderStatus(
+        uidvalidity=uidvalidity,
+        uidnext=numbers.get(b"UIDNEXT"),
+        highestmodseq=_modseq(numbers.get(b"HIGHESTMODSEQ")),
+        exists=exists,
+    )
+
+
+def _modseq(said: int | None) -> int | None:
+    """Return a mod-sequence that can be relied on.
+
+    Zero is none (RFC 7162, 7), and 1 is what a server says that never moves it (Dovecot 2.0).
+    """
+    return said if said is not None and said > 1 else None
+
+
+def _source(uid: int, fields: Fields | str, *, size: int, truncated: bool) -> Fetched | FetchFailed:
+    if isinstance(fields, str):
+        return FetchFailed(uid=uid, error=fields)
+    raw = answers.item(fields, answers.BODY)
     if not isinstance(raw, bytes):
-        return FetchFailed(uid=arrival.uid, error=refused or _LEFT_OUT)
+        return FetchFailed(uid=uid, error=_LEFT_OUT)
     # Exchange sends an empty body for an email it cannot render.
-    if not raw and arrival.size:
-        return FetchFailed(uid=arrival.uid, error="The mail server sent this email empty.")
-    return Fetched(uid=arrival.uid, raw=raw, truncated=truncated)
+    if not raw and size:
+        return FetchFailed(uid=uid, error="The mail server sent this email empty.")
+    return Fetched(uid=uid, raw=raw, truncated=truncated)
 
 
 def _message_limit(capabilities: Iterable[str]) -> list[int]:
@@ -345,27 +471,11 @@ def _message_limit(capabilities: Iterable[str]) -> list[int]:
     return [int(limit) for limit in said if limit.isdecimal() and int(limit)]
 
 
-def groups(uids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yield groups of UIDs, in this order, each small enough for one command."""
-    for start in range(0, len(uids), FETCH_UIDS):
-        yield from _fitting(uids[start : start + FETCH_UIDS])
-
-
 def _fitting(uids: Sequence[int]) -> Iterator[Sequence[int]]:
-    if len(uid_set(uids)) <= SET_OCTETS:
+    """Yield the UIDs in parts whose sequence-sets are short enough."""
+    if len(sequence_set(UidSet(uids))) <= _SET_OCTETS:
         yield uids
     else:
         half = len(uids) // 2
         yield from _fitting(uids[:half])
         yield from _fitting(uids[half:])
-
-
-def uid_set(uids: Iterable[int]) -> str:
-    """Return a sequence-set of exactly these UIDs (RFC 9051, 9), such as `3:5,9`."""
-    runs: list[tuple[int, int]] = []
-    for uid in sorted(uids):
-        if runs and uid == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], uid)
-        else:
-            runs.append((uid, uid))
-    return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in runs)

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import unicodedata
+from datetime import timedelta
 
 from mailcrm.core.errors import AuthError, ConnectError, FolderMissing, MailError, ProtocolError, Throttled
 from mailcrm.core.model import Endpoint
@@ -71,6 +72,17 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[MailError], str, str], ...] = tuple(
     )
 )
 
+#: `Request is throttled. Suggested Backoff Time: 92415 milliseconds` (Microsoft).
+_SUGGESTED = re.compile(
+    r"(?:back-?off time|retry after|try again (?:in|after)|wait)\D{0,12}(\d{1,9}) ?(m(?:illi)?s|s|min|h)",
+    re.IGNORECASE,
+)
+_UNITS = {"ms": 0.001, "millis": 0.001, "s": 1, "min": 60, "h": 3600}
+
+#: Gmail locks an account that downloaded more than 2,500 MB in a day for up to 24 hours, and does not
+#: say for how long.
+_BANDWIDTH = re.compile(r"\[OVERQUOTA\]|bandwidth", re.IGNORECASE)
+
 _NO_SUCH_FOLDER = re.compile(
     r"\[(NONEXISTENT|TRYCREATE)\]|not exist|n't exist|not found|no such|unknown (mailbox|folder)"
     r"|invalid (mailbox|folder)|nonexist",
@@ -92,8 +104,18 @@ def _quoted(text: str) -> str:
 def _recognised(text: str) -> MailError | None:
     for pattern, error, sentence, hint in _KNOWN:
         if pattern.search(text):
+            if issubclass(error, Throttled):
+                return error(sentence + _quoted(text), hint=hint, retry_after=_retry_after(text))
             return error(sentence + _quoted(text), hint=hint)
     return None
+
+
+def _retry_after(text: str) -> timedelta | None:
+    """Return how long the server wants to be left alone, as far as it is known."""
+    suggested = _SUGGESTED.search(text)
+    if suggested is not None:
+        return timedelta(seconds=int(suggested[1]) * _UNITS[suggested[2].lower()])
+    return timedelta(hours=1) if _BANDWIDTH.search(text) else None
 
 
 def refused(said: str | bytes) -> MailError:

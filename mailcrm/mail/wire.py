@@ -1,6 +1,6 @@
 """The connection below an IMAP session: sockets, TLS, the log-in, and a bound on every answer.
 
-It carries imaplib's commands and turns what goes wrong on the way into `mailcrm.core.errors`.
+It carries commands and answers, and turns what goes wrong on the way into `mailcrm.core.errors`.
 What the commands mean is left to `mailcrm.mail.imap`.
 """
 
@@ -8,10 +8,13 @@ import contextlib
 import imaplib
 import ipaddress
 import re
+import select
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, TypeAlias
 
 from mailcrm.core.errors import AuthError, ConfigError, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
@@ -20,12 +23,29 @@ from mailcrm.mail import refusals
 #: The most that the answers to one command may hold, in bytes, besides the emails asked for: room
 #: for the flags of some 400,000 emails.
 ANSWER_LIMIT = 32_000_000
+#: Bytes asked of the socket at once. A TLS record holds 16 KB (RFC 8446, 5.1).
+_CHUNK = 262_144
+
+_LITERAL = re.compile(rb"\{(\d{1,19})\+?\}\r?\n\Z")
+_TAGGED = re.compile(rb"\S+ (OK|NO|BAD)\b ?(.*)", re.IGNORECASE | re.DOTALL)
+
+#: One untagged answer without its `* `: a line, or a line, a literal, the next line, and so on.
+Answer: TypeAlias = list[bytes]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """How a command ended: `OK`, `NO` or `BAD`, and the text after it."""
+
+    status: str
+    text: bytes
 
 
 class Wire(imaplib.IMAP4):
-    """imaplib on a socket that is connected already, with a bound on what a server can make us hold.
+    """A connection with a bound on what a server can make us hold.
 
-    imaplib allocates whatever size a literal claims, and keeps every line it was not asked for.
+    The greeting and the log-in are imaplib's; from then on `ask` speaks, because imaplib collects all of
+    an answer before it gives any, and stumbles over a tagged answer without text and over a blank line.
     `allowance` is in bytes and holds for the answers to one command.
     """
 
@@ -33,6 +53,8 @@ class Wire(imaplib.IMAP4):
         """Read the greeting and the capabilities."""
         self._connected = connected
         self._left = self.allowance = ANSWER_LIMIT
+        self._received = bytearray()
+        self._commands = 0
         super().__init__(host)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - set already
@@ -41,27 +63,108 @@ class Wire(imaplib.IMAP4):
     def send(self, data: Any) -> None:  # noqa: ANN401 - any buffer, as in imaplib
         """Send a command; what it may answer is counted from here."""
         self._left = self.allowance
-        super().send(data)
+        self.sock.sendall(data)
 
     def read(self, size: int) -> bytes:
         """Read a literal, unless it is larger than what is left."""
         self._spend(size)
-        return super().read(size)
+        if size <= len(self._received):
+            return self._taken(size)
+        literal = BytesIO()  # gives its bytes away without a copy
+        literal.write(self._taken(len(self._received)))
+        while left := size - literal.tell():
+            literal.write(self._receive(min(left, _CHUNK)))
+        return literal.getvalue()
 
     def readline(self) -> bytes:
-        """Read a line, of at most 1,000,000 bytes (imaplib's own limit)."""
+        """Read a line, unless it is longer than what is left."""
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            if searched > self._left:
+                self._spend(searched)
+            self._received += self._receive(_CHUNK)
+        self._spend(end + 1)
+        return self._taken(end + 1)
+
+    def ask(self, command: bytes) -> Generator[Answer, None, Done]:
+        """Send a command, yield the untagged answers as they come, and return how it ended.
+
+        Who does not take all answers ends the connection with it.
+        """
+        self._commands += 1
+        tag = b"m%d" % self._commands
+        self.send(tag + b" " + command + b"\r\n")
         try:
-            line = super().readline()
-        except imaplib.IMAP4.error:
-            self._spend(self._left + 1)
+            while True:
+                answer = self._answer()
+                head = answer[0]
+                if head.startswith(tag + b" "):
+                    return _done(head)
+                if head.strip():  # some servers send a blank line after a literal
+                    yield _untagged(answer)
+        except BaseException:
+            # An answer may be half read.
+            self.close_connection()
             raise
-        self._spend(len(line))
-        return line
+
+    def say(self, command: bytes) -> tuple[list[Answer], Done]:
+        """Send a command and return all untagged answers, and how it ended."""
+        asked = self.ask(command)
+        answers: list[Answer] = []
+        while True:
+            try:
+                answers.append(next(asked))
+            except StopIteration as end:
+                return answers, end.value
+
+    def offered(self) -> frozenset[str]:
+        """Ask what the server can do, in upper case (RFC 9051, 6.1.1)."""
+        answers, _ = self.say(b"CAPABILITY")
+        words = (answer[0].decode("ascii", "replace").upper().split() for answer in answers)
+        return frozenset(word for line in words if line[:1] == ["CAPABILITY"] for word in line[1:])
+
+    def wait(self, seconds: float) -> bool:
+        """Say whether the server says something within so many seconds; nothing is read."""
+        if self._received or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            return True
+        return bool(select.select([self.sock], [], [], seconds)[0])
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Begin TLS (RFC 9051, 6.2.1)."""
+        _, done = self.say(b"STARTTLS")
+        if done.status != "OK":
+            raise imaplib.IMAP4.error(done.text)
+        # What somebody on the way said before TLS must not count after it (RFC 9051, 11.3).
+        if self._received:
+            raise ProtocolError("The mail server spoke between STARTTLS and TLS.")
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+        self.capabilities = tuple(self.offered())
 
     def close_connection(self) -> None:
         """Close the connection without a word; it may be closed already."""
         with contextlib.suppress(OSError):
             self.shutdown()
+
+    def _answer(self) -> Answer:
+        """Read one answer with its literals (RFC 9051, 4.3)."""
+        answer = [self.readline()]
+        while (literal := _LITERAL.search(answer[-1])) is not None:
+            answer[-1] = answer[-1][: literal.start()]
+            answer += [self.read(int(literal[1])), self.readline()]
+        return answer
+
+    def _receive(self, size: int) -> bytes:
+        received = self.sock.recv(size)
+        if not received:
+            raise imaplib.IMAP4.abort("socket error: EOF")
+        return received
+
+    def _taken(self, size: int) -> bytes:
+        """Take so many bytes off what was received."""
+        taken = bytes(memoryview(self._received)[:size])
+        del self._received[:size]
+        return taken
 
     def _spend(self, size: int) -> None:
         self._left -= size
@@ -69,6 +172,25 @@ class Wire(imaplib.IMAP4):
             # The rest of the answer would be read as the answer to the next command.
             self.close_connection()
             raise ProtocolError("The mail server sent more than was asked for; the connection was closed.")
+
+
+def _untagged(answer: Answer) -> Answer:
+    """Return an answer without its `* `, or the line that asks for more as it is."""
+    head = answer[0]
+    if head.startswith(b"+"):
+        return answer
+    if not head.startswith(b"* "):
+        raise imaplib.IMAP4.abort("unexpected answer")
+    if head[2:6].upper() == b"BYE ":
+        raise imaplib.IMAP4.abort(head[6:].decode("utf-8", "replace").strip())
+    return [head[2:], *answer[1:]]
+
+
+def _done(line: bytes) -> Done:
+    match = _TAGGED.match(line)
+    if match is None:
+        raise imaplib.IMAP4.abort("unexpected answer")
+    return Done(status=match[1].decode("ascii").upper(), text=match[2].strip())
 
 
 def log_in(endpoint: Endpoint, *, username: str, password: str, ca_file: str | None, timeout: float) -> Wire:
@@ -190,9 +312,7 @@ def _secure(wire: Wire, endpoint: Endpoint, ca_file: str | None) -> None:
             raise ProtocolError(
                 "The mail server does not offer STARTTLS here.", hint="Try TLS, usually on port 993."
             )
-        wire.starttls(_tls(ca_file))
-        # Nothing that was said before TLS may count after it (RFC 9051, 6.2.1).
-        wire.untagged_responses.clear()
+        wire.encrypt(_tls(ca_file))
 
 
 def _authenticate(wire: Wire, endpoint: Endpoint, username: str, password: str) -> None:

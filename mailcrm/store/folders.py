@@ -1,11 +1,12 @@
 """Folders, and the place of each email in them: one UID in one folder under one UIDVALIDITY."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from mailcrm.core.model import Account, Folder, FolderRole
 from mailcrm.core.plan import Flags, FolderState
+from mailcrm.core.uids import UidSet
 from mailcrm.store.database import Database
 from mailcrm.store.rows import instant, sure_instant
 
@@ -84,12 +85,12 @@ def select_folder(db: Database, folder: Folder, *, selected: bool) -> None:
 
 def folder_state(db: Database, folder: Folder, uidvalidity: int) -> FolderState:
     """Return what is stored of the folder under the server's present UIDVALIDITY."""
-    rows = db.read("placed", folder_id=folder.id, uidvalidity=uidvalidity)
+    runs = db.read("placed", folder_id=folder.id, uidvalidity=uidvalidity)
     return FolderState(
         uidvalidity=folder.uidvalidity,
         highestmodseq=folder.highestmodseq,
         highest_uid=folder.highest_uid,
-        placed={row["uid"]: frozenset(row["flags"].split()) for row in rows},
+        placed=UidSet.of_runs((row["low"], row["high"]) for row in runs),
     )
 
 
@@ -116,7 +117,7 @@ def place(db: Database, folder: Folder, uidvalidity: int, places: Iterable[tuple
 
 
 def reflag(db: Database, folder: Folder, uidvalidity: int, flags: Mapping[int, Flags]) -> None:
-    """Store changed flags by UID."""
+    """Store the flags of placed emails, where they are others than before."""
     db.write_many(
         "reflag",
         [
@@ -127,14 +128,14 @@ def reflag(db: Database, folder: Folder, uidvalidity: int, flags: Mapping[int, F
 
 
 def take_away(
-    db: Database, folder: Folder, uidvalidity: int | None, uids: Collection[int], *, at: datetime
+    db: Database, folder: Folder, uidvalidity: int | None, uids: UidSet, *, at: datetime
 ) -> tuple[int, int]:
     """Take the places of these UIDs away, and all places under any other UIDVALIDITY (None: all places).
 
     An email left without any place is marked gone, and stays. Returns how many were, and how many
     emails had a place in the folder before.
     """
-    departing = {"folder_id": folder.id, "uidvalidity": uidvalidity, "uids": sorted(uids)}
+    departing = {"folder_id": folder.id, "uidvalidity": uidvalidity, "uids": list(uids)}
     before = int(db.read("placement_count", folder_id=folder.id)[0]["count"])
     ids = [row["email_id"] for row in db.read("departing", **departing)]
     if not ids:
@@ -156,12 +157,6 @@ def forget_marks(db: Database, account: Account) -> None:
 def remove_folder(db: Database, folder: Folder) -> None:
     """Forget a folder; its places must have been taken away before."""
     db.write("remove_folder", id=folder.id)
-
-
-def placed_among(db: Database, folder: Folder, uidvalidity: int, uids: Collection[int]) -> int:
-    """Count those of `uids` that have a place."""
-    rows = db.read("placed_among", folder_id=folder.id, uidvalidity=uidvalidity, uids=sorted(uids))
-    return len(rows)
 
 
 def settle(
@@ -211,9 +206,12 @@ def record_failure(
     db.write("record_failure", folder_id=folder.id, uidvalidity=uidvalidity, uid=uid, error=error, at=at)
 
 
-def forget_failures(db: Database, folder: Folder, uidvalidity: int, asked_for: Collection[int]) -> None:
+def forget_failures(db: Database, folder: Folder, uidvalidity: int, asked_for: UidSet) -> None:
     """Forget failures of emails that a finished sync had no reason to ask for any more."""
-    db.write("forget_failures", folder_id=folder.id, uidvalidity=uidvalidity, uids=sorted(asked_for))
+    failed = UidSet(
+        row["uid"] for row in db.read("failed_uids", folder_id=folder.id, uidvalidity=uidvalidity)
+    )
+    db.write("forget_failures", folder_id=folder.id, uidvalidity=uidvalidity, uids=list(failed & asked_for))
 
 
 def failures(db: Database, account: Account) -> list[FetchFailure]:

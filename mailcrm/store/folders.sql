@@ -18,7 +18,11 @@ UPDATE main.folder SET selected = :selected WHERE id = :id
 UPDATE main.folder SET selected = usual WHERE account_id = :account_id
 
 -- placed --
-SELECT uid, flags FROM placement WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity
+-- Runs of consecutive UIDs: within one, a UID and its place in the order grow together.
+SELECT min(uid) AS low, max(uid) AS high
+FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run
+      FROM placement WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity) AS numbered
+GROUP BY run ORDER BY low
 
 -- place --
 INSERT INTO main.placement (folder_id, uidvalidity, uid, email_id, flags)
@@ -27,7 +31,7 @@ ON CONFLICT (folder_id, uidvalidity, uid) DO UPDATE SET email_id = excluded.emai
 
 -- reflag --
 UPDATE main.placement SET flags = :flags
-WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid = :uid
+WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid = :uid AND flags <> :flags
 
 -- placement_count --
 SELECT count(DISTINCT email_id) AS count FROM placement WHERE folder_id = :folder_id
@@ -50,9 +54,8 @@ UPDATE main.email SET gone_at = :at, gone_from_junk = :from_junk
 WHERE id IN {each:ids} AND gone_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM placement o WHERE o.email_id = email.id)
 
--- placed_among --
-SELECT uid FROM placement
-WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid IN {each:uids}
+-- failed_uids --
+SELECT uid FROM fetch_failure WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity
 
 -- forget_failures --
 -- What a finished sync did not ask for is fetched, gone, or outside the window.

@@ -7,6 +7,7 @@ runs on it and on Dovecot, which keeps it honest. One server is one mailbox; any
 import base64
 import contextlib
 import re
+import select
 import socket
 import ssl
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate
+from itertools import count
 from typing import Self, TypeAlias
 
 from imapclient.imap_utf7 import encode as mutf7
@@ -21,9 +23,24 @@ from imapclient.imap_utf7 import encode as mutf7
 from mailcrm.core.model import Endpoint, Security
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-SPECIAL_USE = {"Sent": "\\Sent", "Drafts": "\\Drafts", "Junk": "\\Junk", "Trash": "\\Trash"}
-CAPABILITIES = ("IMAP4rev1", "AUTH=PLAIN", "ID", "ENABLE", "CONDSTORE", "SPECIAL-USE")
+#: Gmail's folder that holds every email once, with its labels.
+ALL_MAIL = "[Gmail]/All Mail"
+SPECIAL_USE = {
+    "Sent": "\\Sent",
+    "Drafts": "\\Drafts",
+    "Junk": "\\Junk",
+    "Trash": "\\Trash",
+    ALL_MAIL: "\\All",
+}
+CAPABILITIES = (
+    *("IMAP4rev1", "AUTH=PLAIN", "ID", "ENABLE", "CONDSTORE", "SPECIAL-USE", "ESEARCH"),
+    *("LIST-EXTENDED", "LIST-STATUS", "OBJECTID", "IDLE"),
+)
 PASSWORD = "secret"
+#: How long an appended email waits for its push, in seconds.
+IDLE_TICK = 0.02
+#: Where Gmail's ids begin, so that nobody keeps them in 32 bits or in a float.
+GM_ID = 1_786_000_000_000_000_000
 LONG_AGO = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|((?:[^\s()"\[]|\[[^\]]*\](?:<[^>]*>)?)+))')
@@ -34,20 +51,33 @@ Arguments: TypeAlias = "list[str | Arguments]"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
+    """An email in a folder.
+
+    `key` tells the email, wherever it is copied or moved to; `thread` is the key of the first email
+    of its conversation; `labels` are Gmail's, as `\\Inbox` or `Kunden`.
+    """
+
     uid: int
+    key: int
+    thread: int
     raw: bytes
     internaldate: datetime
     flags: frozenset[str]
     modseq: int
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True, slots=True)
 class Folder:
+    """A folder; `key` outlives its UIDVALIDITY; `vanished` are the mod-sequences of expunged UIDs."""
+
     name: str
+    key: int
     uidvalidity: int
     uidnext: int = 1
     modseq: int = 1
     messages: dict[int, Message] = field(default_factory=dict)
+    vanished: dict[int, int] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -60,6 +90,10 @@ class Refused(Exception):
 
 class ModelServer:
     """An IMAP server at `endpoint`, with INBOX and the special-use folders.
+
+    It knows RFC 2177 (IDLE), 4731 (ESEARCH), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 7162 (CONDSTORE
+    and, when asked for, QRESYNC), 8474 (OBJECTID), and the X-GM-EXT-1 of Gmail when asked for, then
+    with All Mail, whose emails carry the labels. What is not in `capabilities` is BAD.
 
     `commands` are all commands received, without tags; `downloads` counts the emails handed out
     whole, as (folder, UIDVALIDITY, UID). To misbehave: `greeting` is sent first; `twist` gets each
@@ -86,8 +120,11 @@ class ModelServer:
         self.lock = threading.RLock()
         self.folders: dict[str, Folder] = {}
         self.context = context
+        self._keys = count(1)
+        self._threads: dict[str, int] = {}
         for name in ("INBOX", *SPECIAL_USE):
-            self.create(name)
+            if name != ALL_MAIL or "X-GM-EXT-1" in self.capabilities:
+                self.create(name)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: set[socket.socket] = set()
         host = "localhost" if context else "127.0.0.1"
@@ -110,55 +147,80 @@ class ModelServer:
 
     def create(self, name: str) -> None:
         with self.lock:
-            self.folders[name] = Folder(name=name, uidvalidity=1000 + len(self.folders))
+            uidvalidity = 1000 + len(self.folders)
+            self.folders[name] = Folder(name=name, key=next(self._keys), uidvalidity=uidvalidity)
 
     def delete(self, name: str) -> None:
         with self.lock:
             del self.folders[name]
 
     def append(
-        self, folder: str, raw: bytes, internaldate: datetime | None = None, flags: Iterable[str] = ()
+        self,
+        folder: str,
+        raw: bytes,
+        internaldate: datetime | None = None,
+        flags: Iterable[str] = (),
+        labels: Iterable[str] = (),
     ) -> int:
         with self.lock:
-            box = self.folders[folder]
-            box.modseq += 1
-            uid = box.uidnext
-            box.messages[uid] = Message(
-                uid=uid,
+            key = next(self._keys)
+            root = _root(raw)
+            message = Message(
+                uid=0,
+                key=key,
+                thread=self._threads.setdefault(root, key) if root else key,
                 raw=raw,
                 internaldate=(internaldate or LONG_AGO).astimezone(UTC),
                 flags=frozenset(flags),
-                modseq=box.modseq,
+                modseq=0,
+                labels=frozenset(labels),
             )
-            box.uidnext += 1
-            return uid
+            return self._place(folder, message)
 
     def expunge(self, folder: str, uid: int) -> None:
         with self.lock:
             box = self.folders[folder]
             box.modseq += 1
             del box.messages[uid]
+            box.vanished[uid] = box.modseq
 
     def flag(self, folder: str, uid: int, flags: Iterable[str]) -> None:
         with self.lock:
-            box = self.folders[folder]
-            box.modseq += 1
-            box.messages[uid] = replace(box.messages[uid], flags=frozenset(flags), modseq=box.modseq)
+            self._keep(folder, replace(self.folders[folder].messages[uid], flags=frozenset(flags)))
+
+    def label(self, folder: str, uid: int, labels: Iterable[str]) -> None:
+        with self.lock:
+            self._keep(folder, replace(self.folders[folder].messages[uid], labels=frozenset(labels)))
+
+    def copy(self, folder: str, uid: int, target: str) -> int:
+        with self.lock:
+            return self._place(target, self.folders[folder].messages[uid])
 
     def move(self, folder: str, uid: int, target: str) -> int:
         with self.lock:
             message = self.folders[folder].messages[uid]
             self.expunge(folder, uid)
-            return self.append(target, message.raw, message.internaldate, message.flags)
+            return self._place(target, message)
 
     def renumber(self, folder: str) -> None:
         """Give the folder another UIDVALIDITY, and its emails new UIDs in the same order."""
         with self.lock:
             old = self.folders[folder]
-            new = Folder(name=folder, uidvalidity=old.uidvalidity + 1000)
-            self.folders[folder] = new
+            self.folders[folder] = Folder(name=folder, key=old.key, uidvalidity=old.uidvalidity + 1000)
             for message in old.messages.values():
-                self.append(folder, message.raw, message.internaldate, message.flags)
+                self._place(folder, message)
+
+    def _place(self, folder: str, message: Message) -> int:
+        box = self.folders[folder]
+        uid = box.uidnext
+        box.uidnext += 1
+        self._keep(folder, replace(message, uid=uid))
+        return uid
+
+    def _keep(self, folder: str, message: Message) -> None:
+        box = self.folders[folder]
+        box.modseq += 1
+        box.messages[message.uid] = replace(message, modseq=box.modseq)
 
     def _accept(self) -> None:
         while True:
@@ -174,7 +236,10 @@ class ModelServer:
         session = _Session(self, connection)
         try:
             session.run()
-        except (OSError, ValueError, HangUp):  # the client went away, or is to be cut off
+        except HangUp as hanging_up:
+            with contextlib.suppress(OSError):
+                session.connection.sendall(b"".join(hanging_up.args))
+        except (OSError, ValueError):  # the client went away
             pass
         finally:
             self._connections.discard(connection)
@@ -183,7 +248,7 @@ class ModelServer:
 
 
 class HangUp(Exception):
-    """Ends the connection without a word."""
+    """Ends the connection, after these bytes or without a word."""
 
 
 class _Session:
@@ -191,6 +256,8 @@ class _Session:
         self.server = server
         self.sent = 0
         self.state = "greeting"
+        self.tag = ""
+        self.enabled: set[str] = set()
         self.folder: Folder | None = None
         self.readonly = True
         self.view: list[int] = []
@@ -203,8 +270,10 @@ class _Session:
         self.send(self.server.greeting)
         while line := self.file.readline():
             tag, _, text = line.decode("latin-1").rstrip("\r\n").partition(" ")
+            self.server.commands.append(text)
+            if text.upper() == "IDLE" and self.offers("IDLE"):
+                self.idle()
             with self.server.lock:
-                self.server.commands.append(text)
                 reply = self.reply(tag, text)
                 twisted = self.server.twist(text, reply)
             self.send(twisted)
@@ -232,13 +301,27 @@ class _Session:
         self.connection.sendall(data)
         self.sent += len(data)
 
+    def offers(self, name: str) -> bool:
+        return name in self.server.capabilities
+
+    def idle(self) -> None:
+        """Push what changes, until the client says DONE; the mailbox is unlocked meanwhile."""
+        self.send(b"+ idling\r\n")
+        # DONE is not in the file's buffer: a client waits for the line above (RFC 2177, 3).
+        while not select.select([self.connection], [], [], IDLE_TICK)[0]:
+            with self.server.lock:
+                pushed = self.news()
+            self.send(pushed)
+        assert self.file.readline().strip().upper() == b"DONE"
+
     def reply(self, tag: str, text: str) -> bytes:
+        self.tag = tag
         verb, _, rest = text.partition(" ")
         if verb.upper() == "UID":
             verb, _, rest = rest.partition(" ")
             verb = f"UID {verb}"
         method = _COMMANDS.get(verb.upper())
-        if method is None:
+        if method is None or (verb.upper() in _OFFERED and not self.offers(verb.upper())):
             return f"{tag} BAD Unknown command\r\n".encode()
         try:
             untagged, done = method(self, _parsed(rest))
@@ -253,9 +336,12 @@ class _Session:
         if self.folder is None:
             return b""
         lines = []
-        for number in range(len(self.view), 0, -1):
-            if self.view[number - 1] not in self.folder.messages:
-                del self.view[number - 1]
+        gone = [number for number, uid in enumerate(self.view, 1) if uid not in self.folder.messages]
+        if gone and "QRESYNC" in self.enabled:  # then there is no EXPUNGE (RFC 7162, 3.2.10)
+            lines.append(f"* VANISHED {_set(self.view[number - 1] for number in gone)}\r\n")
+        for number in reversed(gone):
+            del self.view[number - 1]
+            if "QRESYNC" not in self.enabled:
                 lines.append(f"* {number} EXPUNGE\r\n")
         fresh = [uid for uid in self.folder.messages if not self.view or uid > self.view[-1]]
         if fresh:
@@ -293,14 +379,55 @@ class _Session:
 
     def enable(self, arguments: Arguments) -> tuple[bytes, str]:
         assert self.state == "authenticated"
-        return f"* ENABLED {' '.join(map(str, arguments))}\r\n".encode(), "done"
+        known = [name for name in map(str, arguments) if self.offers(name)]
+        self.enabled |= set(known)
+        return f"* ENABLED {' '.join(known)}\r\n".encode(), "done"
 
-    def list_folders(self, _: Arguments) -> tuple[bytes, str]:
-        lines = (
-            f'* LIST (\\HasNoChildren {SPECIAL_USE.get(folder.name, "")}) "/" {_quoted(folder.path)}\r\n'
-            for folder in self.server.folders.values()
-        )
-        return "".join(lines).replace(" )", ")").encode(), "done"
+    def list_folders(self, arguments: Arguments) -> tuple[bytes, str]:
+        items: Arguments = []
+        if len(arguments) > 2:
+            assert arguments[2] == "RETURN"
+            items = self.list_options(list(arguments[3]))
+        lines = []
+        for folder in self.server.folders.values():
+            use = SPECIAL_USE.get(folder.name) if self.offers("SPECIAL-USE") else None
+            attributes = " ".join(filter(None, ["\\HasNoChildren", use]))
+            lines.append(f'* LIST ({attributes}) "/" {_quoted(folder.path)}\r\n')
+            if items:
+                lines.append(self.status_line(folder, items))
+        return "".join(lines).encode(), "done"
+
+    def list_options(self, options: Arguments) -> Arguments:
+        """Return the items that STATUS is to tell along with LIST (RFC 5258, 5819, 6154)."""
+        items: Arguments = []
+        while options:
+            option = options.pop(0)
+            assert option in {"SPECIAL-USE", "STATUS"}
+            assert self.offers("SPECIAL-USE" if option == "SPECIAL-USE" else "LIST-STATUS")
+            if option == "STATUS":
+                items = list(options.pop(0))
+        return items
+
+    def status(self, arguments: Arguments) -> tuple[bytes, str]:
+        return self.status_line(self.named(arguments[0]), list(arguments[1])).encode(), "done"
+
+    def status_line(self, folder: Folder, items: Arguments) -> str:
+        told = {
+            "MESSAGES": len(folder.messages),
+            "UIDNEXT": folder.uidnext,
+            "UIDVALIDITY": folder.uidvalidity,
+            "UNSEEN": sum("\\Seen" not in message.flags for message in folder.messages.values()),
+        }
+        if self.offers("CONDSTORE"):
+            told["HIGHESTMODSEQ"] = folder.modseq
+        said = " ".join(f"{item} {told[str(item)]}" for item in items)
+        return f"* STATUS {_quoted(folder.path)} ({said})\r\n"
+
+    def named(self, path: object) -> Folder:
+        for folder in self.server.folders.values():
+            if folder.path == path:
+                return folder
+        raise Refused(f"[NONEXISTENT] Mailbox doesn't exist: {path}")
 
     def examine(self, arguments: Arguments) -> tuple[bytes, str]:
         return self.open(arguments, readonly=True)
@@ -310,14 +437,9 @@ class _Session:
 
     def open(self, arguments: Arguments, *, readonly: bool) -> tuple[bytes, str]:
         assert self.state in {"authenticated", "selected"}
-        path = arguments[0]
         self.folder = None
         self.state = "authenticated"
-        for folder in self.server.folders.values():
-            if folder.path == path:
-                self.folder = folder
-        if self.folder is None:
-            raise Refused(f"[NONEXISTENT] Mailbox doesn't exist: {path}")
+        self.folder = self.named(arguments[0])
         self.state = "selected"
         self.readonly = readonly
         self.view = list(self.folder.messages)
@@ -328,7 +450,9 @@ class _Session:
             f"* OK [UIDVALIDITY {self.folder.uidvalidity}] UIDs valid",
             f"* OK [UIDNEXT {self.folder.uidnext}] Predicted next UID",
         ]
-        if "CONDSTORE" in self.server.capabilities:
+        if self.offers("OBJECTID"):
+            lines.append(f"* OK [MAILBOXID (F{self.folder.key})] Ok")
+        if self.offers("CONDSTORE"):
             lines.append(f"* OK [HIGHESTMODSEQ {self.folder.modseq}] Highest")
         return "".join(f"{line}\r\n" for line in lines).encode(), "[READ-ONLY] done"
 
@@ -341,8 +465,15 @@ class _Session:
         return b"* BYE\r\n", "done"
 
     def search(self, arguments: Arguments) -> tuple[bytes, str]:
-        keys = [str(key) for key in arguments]
+        extended = arguments[:1] == ["RETURN"]
+        if extended:
+            assert self.offers("ESEARCH")
+            assert arguments[1] in (["ALL"], [])
+        keys = [str(key) for key in arguments[2 if extended else 0 :]]
         found = [message.uid for number, message in self.messages() if self.matches(number, message, keys)]
+        if extended:
+            every = f" ALL {_set(found)}" if found else ""
+            return f'* ESEARCH (TAG "{self.tag}") UID{every}\r\n'.encode(), "done"
         return " ".join(["* SEARCH", *map(str, found)]).encode() + b"\r\n", "done"
 
     def messages(self) -> Iterator[tuple[int, Message]]:
@@ -362,6 +493,8 @@ class _Session:
     def matches_next(self, number: int, message: Message, rest: list[str]) -> bool:
         """Take one search key, with its arguments, from the beginning of the list."""
         match rest.pop(0).upper():
+            case "ALL":
+                return True
             case "UID":
                 return _in_set(message.uid, rest.pop(0), self.view[-1])
             case "SINCE":
@@ -378,11 +511,16 @@ class _Session:
 
     def fetch(self, arguments: Arguments) -> tuple[bytes, str]:
         uids, items = str(arguments[0]), [str(name) for name in arguments[1]]
+        if "UID" not in items:  # UID FETCH tells it unasked (RFC 9051, 6.4.9)
+            items.insert(0, "UID")
         changed_since = None
+        lines = []
         if len(arguments) > 2:
             assert arguments[2][0] == "CHANGEDSINCE"
             changed_since = int(str(arguments[2][1]))
-        lines = []
+            if "VANISHED" in arguments[2]:
+                assert "QRESYNC" in self.enabled
+                lines += self.vanished(uids, changed_since)
         for number, message in self.messages():
             if not _in_set(message.uid, uids, self.view[-1]):
                 continue
@@ -394,19 +532,20 @@ class _Session:
             lines.append(b"* %d FETCH (%s)\r\n" % (number, b" ".join(said)))
         return b"".join(lines), "done"
 
+    def vanished(self, uids: str, since: int) -> list[bytes]:
+        """Tell which UIDs were expunged after a mod-sequence (RFC 7162, 3.2.6)."""
+        assert self.folder is not None
+        last = self.folder.uidnext - 1
+        gone = [
+            uid for uid, modseq in self.folder.vanished.items() if modseq > since and _in_set(uid, uids, last)
+        ]
+        return [f"* VANISHED (EARLIER) {_set(gone)}\r\n".encode()] if gone else []
+
     def item(self, message: Message, name: str) -> bytes:
         assert self.folder is not None
-        match name.upper():
-            case "UID":
-                return b"UID %d" % message.uid
-            case "FLAGS":
-                return f"FLAGS ({' '.join(sorted(message.flags))})".encode()
-            case "INTERNALDATE":
-                moment = message.internaldate
-                day = f"{moment.day:2d}-{MONTHS[moment.month - 1]}-{moment.year:04d}"
-                return f'INTERNALDATE "{day} {moment:%H:%M:%S} +0000"'.encode()
-            case "RFC822.SIZE":
-                return b"RFC822.SIZE %d" % len(message.raw)
+        told = self.attributes(message).get(name.upper())
+        if told is not None:
+            return f"{name.upper()} {told}".encode()
         body = re.fullmatch(r"(BODY(?:\.PEEK)?)\[(.*)\](?:<(\d+)\.(\d+)>)?", name)
         if body is None:
             raise ValueError(name)
@@ -424,6 +563,27 @@ class _Session:
             origin = f"<{body[3]}>"
         return f"BODY[{body[2]}]{origin} {{{len(text)}}}\r\n".encode() + text
 
+    def attributes(self, message: Message) -> dict[str, str]:
+        """Return the data items of FETCH that hold no text of the email."""
+        moment = message.internaldate
+        day = f"{moment.day:2d}-{MONTHS[moment.month - 1]}-{moment.year:04d}"
+        told = {
+            "UID": str(message.uid),
+            "FLAGS": f"({' '.join(sorted(message.flags))})",
+            "INTERNALDATE": f'"{day} {moment:%H:%M:%S} +0000"',
+            "RFC822.SIZE": str(len(message.raw)),
+        }
+        if self.offers("OBJECTID"):
+            told |= {"EMAILID": f"(M{message.key})", "THREADID": f"(T{message.thread})"}
+        if self.offers("X-GM-EXT-1"):
+            labels = " ".join(_quoted(str(mutf7(label), "ascii")) for label in sorted(message.labels))
+            told |= {
+                "X-GM-MSGID": str(GM_ID + message.key),
+                "X-GM-THRID": str(GM_ID + message.thread),
+                "X-GM-LABELS": f"({labels})",
+            }
+        return told
+
 
 _COMMANDS: dict[str, Callable[[_Session, Arguments], tuple[bytes, str]]] = {
     "CAPABILITY": _Session.capability,
@@ -433,6 +593,8 @@ _COMMANDS: dict[str, Callable[[_Session, Arguments], tuple[bytes, str]]] = {
     "ID": _Session.identity,
     "ENABLE": _Session.enable,
     "LIST": _Session.list_folders,
+    "STATUS": _Session.status,
+    "IDLE": _Session.noop,
     "EXAMINE": _Session.examine,
     "SELECT": _Session.select,
     "NOOP": _Session.noop,
@@ -440,6 +602,8 @@ _COMMANDS: dict[str, Callable[[_Session, Arguments], tuple[bytes, str]]] = {
     "UID SEARCH": _Session.search,
     "UID FETCH": _Session.fetch,
 }
+#: The commands that are capabilities, too.
+_OFFERED = {"ID", "ENABLE", "IDLE"}
 
 
 def _parsed(text: str) -> Arguments:
@@ -478,6 +642,17 @@ def _in_set(number: int, sequence_set: str, highest: int) -> bool:
     return False
 
 
+def _set(uids: Iterable[int]) -> str:
+    """Return a sequence-set of exactly these UIDs (RFC 9051, 9), such as `3:5,9`."""
+    runs: list[list[int]] = []
+    for uid in sorted(uids):
+        if runs and uid == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], uid]
+        else:
+            runs.append([uid])
+    return ",".join(":".join(map(str, run)) for run in runs)
+
+
 def _date(text: str) -> date:
     day, month, year = text.split("-")
     return date(int(year), MONTHS.index(month) + 1, int(day))
@@ -491,6 +666,14 @@ def _header_fields(raw: bytes, names: list[str]) -> bytes:
     wanted = {name.lower().encode() for name in names}
     found = (m[0] for m in _FIELD.finditer(_head(raw)) if m[1].lower() in wanted)
     return b"".join(found) + b"\r\n"
+
+
+def _root(raw: bytes) -> str | None:
+    """Return the Message-ID at which an email's conversation begins."""
+    said = _header_fields(raw, ["references", "in-reply-to", "message-id"]).decode("latin-1")
+    fields = {line.partition(":")[0].lower(): re.findall(r"<[^<>]+>", line) for line in said.splitlines()}
+    named = [*fields.get("references", []), *fields.get("in-reply-to", []), *fields.get("message-id", [])]
+    return named[0] if named else None
 
 
 def _sent(raw: bytes) -> date | None:

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from mailcrm.rounds import sync_accounts
 from mailcrm.store import Database, crm
-from mailcrm.syncing import sync_accounts
 from tests.conftest import FIRST, NOW
 from tests.mail.conformance import USER, ModelMailbox
 from tests.servers.model_imap import ModelServer

@@ -3,11 +3,13 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 import pytest
 
 from mailcrm.core.plan import Arrival, identity
-from mailcrm.reading import Downloaded, ReadAhead, read
+from mailcrm.reading import Downloaded, HandedIn, Reader, read
 from tests.conftest import NOW
 
 OWN = frozenset({"me@example.com"})
@@ -32,9 +34,9 @@ def batch(first: int, count: int) -> list[Downloaded]:
 
 
 @pytest.fixture
-def reading() -> Iterator[ReadAhead]:
-    with ReadAhead(OWN) as ahead:
-        yield ahead
+def reader() -> Iterator[Reader]:
+    with Reader(OWN) as found:
+        yield found
 
 
 def children() -> set[int]:
@@ -42,46 +44,49 @@ def children() -> set[int]:
     return {int(pid) for pid in listed}
 
 
-def test_batches_come_out_in_the_order_in_which_they_went_in_whoever_reads_them(reading: ReadAhead) -> None:
+def test_batches_come_out_in_the_order_in_which_they_went_in_whoever_reads_them(reader: Reader) -> None:
     batches = [batch(1, 3), batch(10, 300), batch(1_000, 150), [], batch(2_000, 1)]
-    for one in batches:
-        reading.put(one)
-    assert reading.waiting == 5
-    assert [reading.take() for _ in batches] == [read(one, OWN) for one in batches]
-    assert reading.waiting == 0
+    handed_in: SimpleQueue[HandedIn] = SimpleQueue()
+
+    def hand_in() -> None:
+        for one in batches:
+            handed_in.put(reader.hand_in(one))
+
+    thread = Thread(target=hand_in)
+    thread.start()
+    found = [reader.take_out(handed_in.get()) for _ in batches]
+    thread.join()
+    assert found == [read(one, OWN) for one in batches]
 
 
-def test_a_few_emails_are_read_without_a_second_process(reading: ReadAhead) -> None:
+def test_a_few_emails_are_read_without_a_second_process(reader: Reader) -> None:
     before = children()
-    reading.put(batch(1, 100))
-    reading.take()
+    assert len(reader.take_out(reader.hand_in(batch(1, 100)))) == 100
     assert children() == before
 
 
-def test_what_a_process_that_was_killed_was_to_read_is_read_here(reading: ReadAhead) -> None:
+def test_what_a_process_that_was_killed_was_to_read_is_read_here(reader: Reader) -> None:
     before = children()
-    reading.put(batch(1, 300))
-    (reader,) = children() - before
-    os.kill(reader, signal.SIGKILL)
-    reading.put(batch(400, 50))
-    assert [len(reading.take()), len(reading.take())] == [300, 50]
+    first = reader.hand_in(batch(1, 300))
+    (process,) = children() - before
+    os.kill(process, signal.SIGKILL)
+    second = reader.hand_in(batch(400, 50))
+    third = reader.hand_in(batch(500, 20))
+    assert [len(reader.take_out(one)) for one in (first, second, third)] == [300, 50, 20]
 
 
 def test_the_reading_process_ends_with_the_sync() -> None:
     before = children()
-    with ReadAhead(OWN) as ahead:
-        ahead.put(batch(1, 300))
+    with Reader(OWN) as reader:
+        reader.hand_in(batch(1, 300))
         assert children() > before
     assert children() == before
 
 
-def test_the_reading_process_is_given_no_password(
-    reading: ReadAhead, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_reading_process_is_given_no_password(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILCRM_PASSWORD_ME_EXAMPLE_COM", "planted-secret")
     before = children()
-    reading.put(batch(1, 300))
-    (reader,) = children() - before
-    reading.take()
-    shown = subprocess.run(["cat", f"/proc/{reader}/environ"], capture_output=True, check=True).stdout
+    reader.take_out(reader.hand_in(batch(1, 300)))
+    (process,) = children() - before
+    shown = subprocess.run(["cat", f"/proc/{process}/environ"], capture_output=True, check=True).stdout
     assert b"planted-secret" not in shown
