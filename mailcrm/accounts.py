@@ -154,16 +154,17 @@ def open_imap(config: Config, account: Account) -> ImapSession:
 
 def remember_folders(db: Database, account: Account, offered: Sequence[Offered]) -> None:
     """Store the server's folders; one that is new is chosen only when the account takes all."""
-    for one in offered:
-        folders.save_folder(
-            db,
-            account,
-            path=one.folder.path,
-            name=one.folder.name,
-            role=one.folder.role,
-            usual=one.usual,
-            selected=account.all_folders and one.usual,
-        )
+    with db.transaction():
+        for one in offered:
+            folders.save_folder(
+                db,
+                account,
+                path=one.folder.path,
+                name=one.folder.name,
+                role=one.folder.role,
+                usual=one.usual,
+                selected=account.all_folders and one.usual,
+            )
 
 
 def choose_folders(db: Database, account: Account, names: Sequence[str]) -> None:

@@ -14,8 +14,6 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from imapclient.datetime_util import format_criteria_date
-
 from mailcrm import __version__
 from mailcrm.core.errors import MailError, ProtocolError
 from mailcrm.core.model import Endpoint, FolderRole
@@ -214,6 +212,9 @@ class ImapSession:
 
     def uids_since(self, start: datetime) -> UidSet:
         """Return the UIDs of emails received or sent since `start`, and of some up to two days older."""
+        # Here, because it takes all of imapclient with it, and most syncs ask for no date.
+        from imapclient.datetime_util import format_criteria_date
+
         # Some servers know no date before 1970.
         day = format_criteria_date(max(start, _EARLIEST) - CALENDAR_SLACK)
         return self._search(b"UID 1:* OR SINCE %b SENTSINCE %b" % (day, day))[0]
