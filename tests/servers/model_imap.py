@@ -312,7 +312,10 @@ class _Session:
             with self.server.lock:
                 pushed = self.news()
             self.send(pushed)
-        assert self.file.readline().strip().upper() == b"DONE"
+        said = self.file.readline()
+        if not said:
+            raise HangUp
+        assert said.strip().upper() == b"DONE"
 
     def reply(self, tag: str, text: str) -> bytes:
         self.tag = tag

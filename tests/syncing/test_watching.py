@@ -1,0 +1,66 @@
+"""What a server tells of its inbox reaches the sync at once, and a silent server is asked by the clock."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from mailcrm.core.model import Account
+from mailcrm.mail.imap import ImapSession, open_session
+from mailcrm.watching import listening
+from tests.conftest import FIRST, Store
+from tests.mail.conformance import ModelMailbox
+from tests.servers.model_imap import CAPABILITIES, ModelServer
+from tests.syncing.accounts import connect, letter
+
+LONG = 3_600.0
+
+
+def opening(servers: dict[str, ModelServer]) -> Callable[[Account], ImapSession]:
+    def open_imap(account: Account) -> ImapSession:
+        server = servers[account.address]
+        return open_session(server.endpoint, username=account.address, password=server.password, timeout=10)
+
+    return open_imap
+
+
+@pytest.fixture
+def account(store: Store, model: ModelServer) -> Account:
+    return connect(store.as_member(FIRST), ModelMailbox(model), start=None)
+
+
+def test_an_email_that_comes_while_we_listen_is_told_at_once(model: ModelServer, account: Account) -> None:
+    with listening([account], opening({account.address: model}), every=LONG) as due:
+        assert next(due) == [account]  # whatever came before
+        model.append("INBOX", letter("1@example.org"))
+        assert next(due) == [account]
+    assert [said for said in model.commands if said.startswith("SELECT")] == []
+
+
+def test_only_the_account_with_news_is_due(model: ModelServer, account: Account) -> None:
+    other = replace(account, id=account.id + 1, address="other@example.com")
+    with (
+        ModelServer() as second,
+        listening(
+            [account, other], opening({account.address: model, other.address: second}), every=LONG
+        ) as due,
+    ):
+        begun: list[Account] = []
+        while len(begun) < 2:
+            begun += next(due)
+        second.append("INBOX", letter("1@example.org"))
+        assert next(due) == [other]
+
+
+def test_a_server_without_idle_is_asked_by_the_clock(model: ModelServer, account: Account) -> None:
+    model.capabilities = tuple(name for name in CAPABILITIES if name != "IDLE")
+    with listening([account], opening({account.address: model}), every=0.05) as due:
+        assert next(due) == [account]
+        assert next(due) == [account]
+    assert "IDLE" not in model.commands
+
+
+def test_listening_ends_while_it_waits_for_the_server(model: ModelServer, account: Account) -> None:
+    with listening([account], opening({account.address: model}), every=LONG) as due:
+        next(due)
+    model.append("INBOX", letter("1@example.org"))  # nobody is there to be told
