@@ -33,8 +33,10 @@ _DOWNLOADS = 500
 _DOWNLOAD_BYTES = 16_000_000
 #: Emails of which anything smaller is asked for with one command.
 _LOOKED_AT = 5_000
-#: Octets of a sequence-set: RFC 2683, 3.2.1.5, tells clients to keep a command below 1,000.
+#: Octets of a sequence-set: RFC 2683, 3.2.1.5, tells clients to keep a command below 1,000, and RFC 7162, 4,
+#: below 8,192 where a server knows CONDSTORE.
 _SET_OCTETS = 900
+_SET_OCTETS_WITH_CONDSTORE = 8_000
 #: SINCE counts days of the server's calendar, in a zone that it does not tell (RFC 9051, 6.4.4).
 CALENDAR_SLACK = timedelta(days=2)
 
@@ -126,6 +128,7 @@ class ImapSession:
         # ENABLE is for the authenticated state, before any folder is open (RFC 5161, 3.1).
         if {"ENABLE", "CONDSTORE"} <= self.capabilities:
             self._offer(b"ENABLE CONDSTORE")
+        self._set_octets = _SET_OCTETS_WITH_CONDSTORE if "CONDSTORE" in self.capabilities else _SET_OCTETS
         self._extended_search = "ESEARCH" in self.capabilities
         named = [item for capability, item in _OBJECT_IDS.items() if capability in self.capabilities]
         self._identified = b" ".join([_PLACE, *named])
@@ -320,7 +323,8 @@ class ImapSession:
             told, done = self._say(b"UID SEARCH RETURN (ALL) " + criteria)
             if done.status == "OK":
                 return told
-            self._extended_search = False
+            self._set_octets = _SET_OCTETS_WITH_CONDSTORE if "CONDSTORE" in self.capabilities else _SET_OCTETS
+        self._extended_search = False
         told, done = self._say(b"UID SEARCH " + criteria)
         if done.status != "OK":
             raise refusals.refused(done.text)
@@ -418,7 +422,7 @@ class ImapSession:
         """Yield groups of UIDs, in this order, each small enough for one command."""
         size = min([most, *_message_limit(self.capabilities)])
         for start in range(0, len(uids), size):
-            yield from _fitting(uids[start : start + size])
+            yield from _fitting(uids[start : start + size], self._set_octets)
 
     def _download_groups(self, arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
         by_uid = {arrival.uid: arrival for arrival in arrivals}
@@ -472,11 +476,11 @@ def _message_limit(capabilities: Iterable[str]) -> list[int]:
     return [int(limit) for limit in said if limit.isdecimal() and int(limit)]
 
 
-def _fitting(uids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yield the UIDs in parts whose sequence-sets are short enough."""
-    if len(sequence_set(UidSet(uids))) <= _SET_OCTETS:
+def _fitting(uids: Sequence[int], octets: int) -> Iterator[Sequence[int]]:
+    """Yield the UIDs in parts whose sequence-sets are no longer than so many octets."""
+    if len(sequence_set(UidSet(uids))) <= octets:
         yield uids
     else:
         half = len(uids) // 2
-        yield from _fitting(uids[:half])
-        yield from _fitting(uids[half:])
+        yield from _fitting(uids[:half], octets)
+        yield from _fitting(uids[half:], octets)
