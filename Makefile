@@ -30,8 +30,9 @@ check: $(VENV)/.dev-installed ## check formatting, style, types and the layers
 	$(bin)/mypy
 	$(bin)/lint-imports
 
-bench: $(VENV)/.dev-installed ## measure the speed of a sync
-	@tools/install-servers
+bench: $(VENV)/.dev-installed ## compare the speed with that of other programs
+	@tools/install-servers bench
+	@$(bin)/python -m compileall -q mailcrm
 	$(bin)/python -m tests.bench
 
 format: $(VENV)/.dev-installed ## format the source, and repair what can be repaired
