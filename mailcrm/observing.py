@@ -5,7 +5,7 @@ What there is to do is left to `core.plan`, doing it to `syncing`.
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailcrm.core.events import FolderPlanned
 from mailcrm.core.model import Account, Folder
@@ -81,6 +81,11 @@ def observe(
     state = folders.folder_state(db, folder, status.uidvalidity)
     start = account.history_start
     alive = imap.uids()
+    if (status.uidvalidity, status.highestmodseq) == (state.uidvalidity, state.highestmodseq):
+        # What has come since has a higher mod-sequence than all before it (RFC 7162, 3.1.1), or this
+        # server's stand still.
+        stands_still = alive.above(state.highest_uid)
+        status = replace(status, highestmodseq=None) if stands_still else status
     since = alive if start is None else imap.uids_since(start)
     # A folder that is new to us may hold stored emails that are older than the start: it may be an old
     # one renamed, or the place where somebody put them.

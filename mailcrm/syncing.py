@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from queue import SimpleQueue
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
 from mailcrm.ahead import Ahead
 from mailcrm.core.errors import (
+    AuthError,
     ConnectError,
     MailError,
+    ProtocolError,
     StoreBusy,
     StoreError,
     StoreUnavailable,
@@ -37,7 +40,7 @@ from mailcrm.core.model import Account, Folder
 from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted
 from mailcrm.core.uids import UidSet
 from mailcrm.linking import Linked, apply_rule
-from mailcrm.mail.imap import Fetched, FetchFailed, FolderStatus, ImapSession
+from mailcrm.mail.imap import DOWNLOADS, Fetched, FetchFailed, FolderStatus, ImapSession
 from mailcrm.observing import (
     WINDOW,
     Identified,
@@ -61,7 +64,8 @@ _BATCH_BYTES = 4_000_000
 #: Batches that are downloaded, or being read, while one is stored.
 _AHEAD = 1
 
-#: A server that hangs up more often than this in one sync is not there.
+#: A folder on which the server hangs up more often than this is given up, and a server that loses more
+#: folders than this is not there.
 _CUTS = 3
 
 #: Fewer than this many lost emails never stop a folder: emptying a small inbox is daily work.
@@ -158,7 +162,9 @@ class _Run:
         chosen = [folder for folder in stored if folder.selected and folder.path in there]
         yield AccountStarted(account=self.account.address, folders=tuple(folder.name for folder in chosen))
         arrived: list[_Arrival] = []
+        lost = 0
         for folder in chosen:
+            self.cuts = 0
             try:
                 if self._is_unchanged(folder, there[folder.path].status):
                     yield self._unchanged(folder)
@@ -168,10 +174,16 @@ class _Run:
                     yield self._unchanged(folder)
                 else:
                     arrived.append((yield from self._arrive(folder, status)))
-            except (ConnectError, Throttled):
+            except (AuthError, Throttled):
                 raise
             except MailError as error:
                 yield self._failed(folder, error)
+                # A server that chokes on one folder must not keep the others from us.
+                if self.imap.closed:
+                    lost += 1
+                    if lost > _CUTS:
+                        raise
+                    self.imap = self.reopen()
         # Only now, when every email that moved has its new place, are the old places taken away.
         for one in arrived:
             yield from self._depart(one)
@@ -292,36 +304,46 @@ class _Run:
         batch: list[Downloaded] = []
         failed: list[FetchFailed] = []
         size = 0
-        for answer in self._answers(observed, list(by_uid.values())):
-            match answer:
-                case FetchFailed():
-                    failed.append(answer)
-                case Fetched(uid=uid, raw=raw, truncated=truncated):
-                    batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
-                    size += len(raw)
-            if len(batch) >= _BATCH_EMAILS or size >= _BATCH_BYTES:
-                yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
-                batch, failed, size = [], [], 0
+        trouble: MailError | None = None
+        try:
+            for answer in self._answers(observed, list(by_uid.values())):
+                match answer:
+                    case FetchFailed():
+                        failed.append(answer)
+                    case Fetched(uid=uid, raw=raw, truncated=truncated):
+                        batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
+                        size += len(raw)
+                if len(batch) >= _BATCH_EMAILS or size >= _BATCH_BYTES:
+                    yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
+                    batch, failed, size = [], [], 0
+        except MailError as error:
+            trouble = error
+        # What came before the trouble is not downloaded again.
         yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
+        if trouble is not None:
+            raise trouble
 
     def _answers(self, observed: Observed, arrivals: Sequence[Arrival]) -> Iterator[Fetched | FetchFailed]:
         """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
 
-        An email on which it hangs up again is a failure of that email; a third one ends the sync.
+        An email on which it hangs up again is a failure of that email, and the others go on.
         """
         waiting = {arrival.uid: arrival for arrival in arrivals}
-        try:
-            for answer in self.imap.download(arrivals, size_limit=self.size_limit):
-                del waiting[answer.uid]
-                yield answer
-        except ConnectError:
-            self._reconnect(observed)
-        for arrival in waiting.values():
+        while waiting:
             try:
-                yield from self.imap.download([arrival], size_limit=self.size_limit)
-            except ConnectError as error:
+                for answer in self.imap.download(list(waiting.values()), size_limit=self.size_limit):
+                    del waiting[answer.uid]
+                    yield answer
+            except (ConnectError, ProtocolError):
                 self._reconnect(observed)
-                yield FetchFailed(uid=arrival.uid, error=str(error))
+                # It is one of the command that was under way.
+                for arrival in list(islice(waiting.values(), DOWNLOADS)):
+                    del waiting[arrival.uid]
+                    try:
+                        yield from self.imap.download([arrival], size_limit=self.size_limit)
+                    except (ConnectError, ProtocolError) as error:
+                        self._reconnect(observed)
+                        yield FetchFailed(uid=arrival.uid, error=str(error))
 
     def _reconnect(self, observed: Observed) -> None:
         self.cuts += 1
@@ -329,7 +351,7 @@ class _Run:
             raise ConnectError("The mail server hung up again and again.")
         self.imap = self.reopen()
         if self.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
-            raise ConnectError("The mail server renumbered the folder while it was synced.")
+            raise ProtocolError("The mail server renumbered the folder while it was synced.")
 
     def _not_fetched(self, folder: Folder, uidvalidity: int, uid: int, error: str) -> EmailFailed:
         """Record an email that could not be brought in."""

@@ -7,7 +7,7 @@ import base64
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailcrm.core.model import FolderRole
 
@@ -192,5 +192,7 @@ def once(lines: Iterable[ListLine]) -> list[ListLine]:
     """Return the lines without repetitions; gateways list a folder twice, or INBOX and Inbox."""
     seen: dict[bytes, ListLine] = {}
     for line in lines:
-        seen.setdefault(b"INBOX" if line.raw.upper() == b"INBOX" else line.raw, line)
+        # The one name without regard to case (RFC 9051, 5.1); which spelling comes first may change.
+        one = replace(line, raw=b"INBOX") if line.raw.upper() == b"INBOX" else line
+        seen.setdefault(one.raw, one)
     return list(seen.values())

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 HEAD_BYTES = 262_144
 #: Emails whose sources are asked for with one command, and their bytes: what a server that claims more
 #: than it should can make us hold. One command costs one round trip.
-_DOWNLOADS = 500
+DOWNLOADS = 500
 _DOWNLOAD_BYTES = 16_000_000
 #: Emails of which anything smaller is asked for with one command.
 _LOOKED_AT = 5_000
@@ -39,6 +39,10 @@ _SET_OCTETS = 900
 _SET_OCTETS_WITH_CONDSTORE = 8_000
 #: SINCE counts days of the server's calendar, in a zone that it does not tell (RFC 9051, 6.4.4).
 CALENDAR_SLACK = timedelta(days=2)
+
+#: Emails that may come between EXAMINE and SEARCH; more than these were made up, and asking for each
+#: would take for ever.
+_UNTOLD = 1_000
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC) + CALENDAR_SLACK
 _PLACE = b"UID FLAGS INTERNALDATE RFC822.SIZE"
@@ -151,6 +155,11 @@ class ImapSession:
             self._wire.say(b"LOGOUT")
         self._wire.close_connection()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over."""
+        return self._wire.closed
+
     def abandon(self) -> None:
         """End the connection at once; another thread that waits for the server gets a ConnectError."""
         self._wire.close_connection()
@@ -208,10 +217,15 @@ class ImapSession:
             told, _ = self._say(b"NOOP")  # now the server may tell of an EXPUNGE (RFC 9051, 7.5.1)
             expunged += answers.count(told, b"EXPUNGE")
             if len(found) + expunged < self._exists:
-                raise ProtocolError(
-                    f"The mail server counts {self._exists} emails in this folder but names {len(found)}."
-                )
+                raise self._miscounted(found)
+        if len(found) > self._exists + _UNTOLD:
+            raise self._miscounted(found)
         return found
+
+    def _miscounted(self, found: UidSet) -> ProtocolError:
+        return ProtocolError(
+            f"The mail server counts {self._exists} emails in this folder but names {len(found)}."
+        )
 
     def uids_since(self, start: datetime) -> UidSet:
         """Return the UIDs of emails received or sent since `start`, and of some up to two days older."""
@@ -426,7 +440,7 @@ class ImapSession:
 
     def _download_groups(self, arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
         by_uid = {arrival.uid: arrival for arrival in arrivals}
-        for group in self._groups(list(by_uid), _DOWNLOADS):
+        for group in self._groups(list(by_uid), DOWNLOADS):
             part: list[Arrival] = []
             size = 0
             for uid in group:

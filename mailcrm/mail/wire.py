@@ -55,6 +55,7 @@ class Wire(imaplib.IMAP4):
         self._left = self.allowance = ANSWER_LIMIT
         self._received = bytearray()
         self._commands = 0
+        self.closed = False
         super().__init__(host)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - set already
@@ -86,6 +87,11 @@ class Wire(imaplib.IMAP4):
             self._received += self._receive(_CHUNK)
         self._spend(end + 1)
         return self._taken(end + 1)
+
+    def _get_line(self) -> bytes:
+        """Read a line for imaplib, which takes no tagged answer without a text."""
+        line: bytes = super()._get_line()  # type: ignore[misc]
+        return line + b" " if re.fullmatch(rb"\S+ (OK|NO|BAD)", line) else line
 
     def ask(self, command: bytes) -> Generator[Answer, None, Done]:
         """Send a command, yield the untagged answers as they come, and return how it ended.
@@ -143,6 +149,7 @@ class Wire(imaplib.IMAP4):
 
     def close_connection(self) -> None:
         """Close the connection without a word; it may be closed already."""
+        self.closed = True
         with contextlib.suppress(OSError):
             self.shutdown()
 
