@@ -74,9 +74,16 @@ _MASS_DELETION = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Batch:
-    """A batch on its way to the store, and what the server did not give of it."""
+    """A batch on its way to the store."""
 
     handed_in: HandedIn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _NotGiven:
+    """What the server did not give: emails that are gone since we looked, and those that failed."""
+
+    gone: UidSet
     failed: tuple[FetchFailed, ...]
 
 
@@ -84,7 +91,8 @@ class _Batch:
 class _Arrival:
     """A folder on its way: what was seen of it, and what came of looking closer.
 
-    `unwanted` are UIDs outside of the history window, `asked_for` those of which the source was.
+    `unwanted` are UIDs outside of the history window or gone by now, `asked_for` those of which the
+    source was asked for.
     """
 
     observed: Observed
@@ -252,9 +260,11 @@ class _Run:
                         after += what.attach_after
                         coming |= identities(what)
                         self._look_closer(one, item, what)
-                    case _Batch():
+                    case _NotGiven():
+                        one.unwanted |= item.gone
                         for failed in item.failed:
                             yield self._not_fetched(folder, one.uidvalidity, failed.uid, failed.error)
+                    case _Batch():
                         batch = self.reader.take_out(item.handed_in)
                         if batch:
                             yield from self._save(folder, one.uidvalidity, batch)
@@ -270,19 +280,30 @@ class _Run:
 
     def _from_server(
         self, observed: Observed, plans: "SimpleQueue[Arriving | None]"
-    ) -> Iterator[Identified | _Batch]:
+    ) -> Iterator[Identified | _Batch | _NotGiven]:
         """Yield what the server tells and gives; for each `Identified` a plan is awaited.
 
         The next window is identified before this one is downloaded, so that the plan is there in time.
         """
-        waiting = 0
+        failed: list[FetchFailed] = []
+        waiting = False
         for uids in observed.unknown.windows(WINDOW):
             yield identify(self.imap, uids)
             if waiting:
-                yield from self._download(observed, plans.get())
-            waiting = 1
-        if waiting:
-            yield from self._download(observed, plans.get())
+                failed += yield from self._download(observed, plans.get())
+            waiting = True
+        failed += yield from self._download(observed, plans.get())
+        if failed:
+            yield self._not_given(observed, failed)
+
+    def _not_given(self, observed: Observed, failed: Sequence[FetchFailed]) -> _NotGiven:
+        """Tell emails that were moved or deleted while we downloaded from those that the server withholds."""
+        self._examine_again(observed)
+        alive = self.imap.uids()
+        return _NotGiven(
+            gone=UidSet(one.uid for one in failed) - alive,
+            failed=tuple(one for one in failed if one.uid in alive),
+        )
 
     def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
         for begin in range(0, len(arrivals), _BATCH_EMAILS):
@@ -299,7 +320,9 @@ class _Run:
         for thread_id, deals in linked.choices:
             yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
 
-    def _download(self, observed: Observed, what: Arriving | None) -> Iterator[_Batch]:
+    def _download(
+        self, observed: Observed, what: Arriving | None
+    ) -> Generator[_Batch, None, list[FetchFailed]]:
         by_uid = {arrival.uid: arrival for arrival in what.download} if what is not None else {}
         batch: list[Downloaded] = []
         failed: list[FetchFailed] = []
@@ -314,14 +337,15 @@ class _Run:
                         batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
                         size += len(raw)
                 if len(batch) >= _BATCH_EMAILS or size >= _BATCH_BYTES:
-                    yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
-                    batch, failed, size = [], [], 0
+                    yield _Batch(handed_in=self.reader.hand_in(batch))
+                    batch, size = [], 0
         except MailError as error:
             trouble = error
         # What came before the trouble is not downloaded again.
-        yield _Batch(handed_in=self.reader.hand_in(batch), failed=tuple(failed))
+        yield _Batch(handed_in=self.reader.hand_in(batch))
         if trouble is not None:
             raise trouble
+        return failed
 
     def _answers(self, observed: Observed, arrivals: Sequence[Arrival]) -> Iterator[Fetched | FetchFailed]:
         """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
@@ -350,6 +374,9 @@ class _Run:
         if self.cuts > _CUTS:
             raise ConnectError("The mail server hung up again and again.")
         self.imap = self.reopen()
+        self._examine_again(observed)
+
+    def _examine_again(self, observed: Observed) -> None:
         if self.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
             raise ProtocolError("The mail server renumbered the folder while it was synced.")
 

@@ -23,9 +23,12 @@ ID_OCTETS = 998
 IDS = 1_000
 
 # RFC 5322, 2.2: a name of printable ASCII, a colon, a value that goes on in lines with leading blanks.
-_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.MULTILINE)
-_IDENTITY = re.compile(rb"^(message-id|date)[ \t]*+:(.*+(?:\n[ \t].*+)*+)", re.MULTILINE | re.IGNORECASE)
-_FOLD = re.compile(rb"\r?\n")
+_VALUE = rb".*+(?:\n[ \t].*+)*+"
+_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:(" + _VALUE + rb")", re.MULTILINE)
+_FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:" + _VALUE + rb"(?:\n|\Z))*+")
+# To search for a line feed is much faster than to ask everywhere whether a line begins.
+_IDENTITY = re.compile(rb"\n(message-id|date)[ \t]*+:(" + _VALUE + rb")", re.IGNORECASE)
+_EMPTY_LINE = re.compile(rb"\n(?:\n|\r\n(?!\n))")
 
 
 def unix_lines(raw: bytes) -> bytes:
@@ -42,17 +45,14 @@ def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]
     end = len(raw) if end is None else end
     if raw.startswith((b"\n", b"\r\n"), start, end):
         return start, raw.index(b"\n", start) + 1
-    lone = raw.find(b"\n\n", start, end)
-    blank = raw.find(b"\n\r\n", start, end if lone < 0 else lone)
-    if blank >= 0:
-        stop, body = blank + 1, blank + 3
-    elif lone >= 0:
-        stop, body = lone + 1, lone + 2
-    else:
-        stop = body = end
+    empty = _EMPTY_LINE.search(raw, start, end)
+    stop, body = (empty.start() + 1, empty.end()) if empty else (end, end)
     boundary = raw.find(b"\n--", start, stop)
     if boundary >= 0:
         stop = body = boundary + 1
+    whole = _FIELDS.match(raw, start, min(stop, start + HEADER_BYTES))
+    if whole and start < stop == whole.end():
+        return stop, body
     last = deque(_FIELD.finditer(raw, start, min(stop, start + HEADER_BYTES)), maxlen=1)
     if not last:
         return start, start
@@ -68,7 +68,12 @@ def fields_of(block: bytes) -> list[tuple[str, bytes]]:
         cut = max(block.rfind(b"\n", 0, HEADER_BYTES), block.rfind(b",", 0, HEADER_BYTES))
         block = block[: cut if cut > 0 else HEADER_BYTES]
     found = islice(_FIELD.finditer(block), HEADER_FIELDS)
-    return [(field[1].decode("ascii").lower(), _FOLD.sub(b"", field[2]).strip()) for field in found]
+    named = (field.groups() for field in found)
+    return [(name.decode("ascii").lower(), _unfolded(value).strip()) for name, value in named]
+
+
+def _unfolded(value: bytes) -> bytes:
+    return value.replace(b"\r\n", b"").replace(b"\n", b"")
 
 
 def header_fields(raw: bytes) -> list[tuple[str, bytes]]:
@@ -148,8 +153,7 @@ def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
     Without a usable label: UTF-8, else the East Asian code page whose everyday characters the bytes
     are, else windows-1252. The repair is `charset:` and the label, or `charset:missing`.
     """
-    name = _spelling(label)
-    codec = _codec(name)
+    name, codec = _charset((label or "")[:60])
     if codec not in _NOT_ASCII and b"\x1b" not in data and data.isascii():
         repair = f"charset:{name}" if name == "utf-7" and b"+" in data else None
         return _clean(data.decode("ascii")), repair
@@ -175,13 +179,17 @@ def _clean(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\0", "")
 
 
-def _spelling(label: str | None) -> str:
-    """Return the label in lower case, without the language of RFC 2231, 5, and what cannot be in one."""
-    plain = (label or "")[:60].partition("*")[0].strip(" \t\"'").lower().replace("_", "-")
-    return re.sub(r"[^a-z0-9.:+-]", "", plain)[:40]
-
-
 @lru_cache(maxsize=256)
+def _charset(label: str) -> tuple[str, str | None]:
+    """Return a label in lower case and Python's codec for it.
+
+    Left out are the language of RFC 2231, 5, and what cannot be in a label.
+    """
+    plain = label.partition("*")[0].strip(" \t\"'").lower().replace("_", "-")
+    name = re.sub(r"[^a-z0-9.:+-]", "", plain)[:40]
+    return name, _codec(name)
+
+
 def _codec(name: str) -> str | None:
     """Return Python's codec for a label, None when it must be guessed.
 
@@ -405,6 +413,16 @@ def decode_base64(data: bytes) -> tuple[bytes, bool]:
         return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4)), False
 
 
+def base64_size(data: bytes) -> int | None:
+    """Return how many bytes sound base64 holds, without decoding it, or None when it is not sound."""
+    others = data.translate(None, _BASE64)
+    padding = others.translate(None, b"\r\n")
+    characters = len(data) - len(others) + len(padding)
+    if padding not in (b"", b"=", b"==") or characters % 4 or not data.rstrip(b"\r\n").endswith(padding):
+        return None
+    return characters // 4 * 3 - len(padding)
+
+
 # --- ids and dates ----------------------------------------------------------------------------
 
 _BRACKETED = re.compile(r"<([^<>]*+)>")
@@ -469,11 +487,15 @@ def identify(block: bytes) -> tuple[str | None, datetime | None]:
     the same as `core.mime.parse` gives for the whole email, because sync compares the two.
     """
     block = unix_lines(block)
-    end = split(block)[0]
+    return identify_header(block[: split(block)[0]])
+
+
+def identify_header(header: bytes) -> tuple[str | None, datetime | None]:
+    """Return the same as `identify`, of a block that ends where `split` found its end."""
     ids: tuple[str, ...] = ()
     sent_at = None
-    for found in islice(_IDENTITY.finditer(block, 0, end), HEADER_FIELDS):
-        value = _FOLD.sub(b"", found[2])
+    for found in islice(_IDENTITY.finditer(b"\n" + header), HEADER_FIELDS):
+        value = _unfolded(found[2])
         if found[1].lower() == b"date":
             sent_at = sent_at or parse_date(decode_words(value)[0])
         else:

@@ -9,18 +9,20 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from mailcrm.core.addresses import parse_mailboxes
 from mailcrm.core.headers import (
     HEADER_BYTES,
     HEADER_FIELDS,
+    base64_size,
     decode_base64,
     decode_charset,
     decode_words,
     fields_of,
-    identify,
+    identify_header,
     ids_of,
     one_line,
     split,
@@ -44,6 +46,10 @@ _ROLES = {
     "bcc": ParticipantRole.BCC,
 }
 
+_ORDER = list(_ROLES)
+#: Longer address fields are those of many people, and do not come again as they are.
+PEOPLE_BYTES = 200
+
 Fields: TypeAlias = list[tuple[str, bytes]]
 #: The raw value of a parameter, and its charset if RFC 2231 gave one.
 Parameters: TypeAlias = Mapping[str, tuple[bytes, str | None]]
@@ -56,11 +62,12 @@ def parse(raw: bytes) -> ParsedEmail:
     """
     message = _Message(unix_lines(raw))
     end, body = split(message.raw)
-    fields = fields_of(message.raw[:end])
+    header = message.raw[:end]
+    fields = fields_of(header)
     if end > HEADER_BYTES or len(fields) == HEADER_FIELDS:
         message.repair("limit:header")
     values = _first(fields)
-    message_id, sent_at = identify(message.raw[:end])
+    message_id, sent_at = identify_header(header)
     subject = message.repaired(*decode_words(values.get("subject", b"")))
     participants, ambiguous = _participants(message, fields)
     root = message.root(values, body)
@@ -93,19 +100,34 @@ def _participants(message: "_Message", fields: Fields) -> tuple[tuple[Participan
     """Return who is named in the address fields, each once per field, and whether From is ambiguous."""
     found: dict[tuple[ParticipantRole, str], Participant] = {}
     doubts: list[bool] = []
-    for name, role in _ROLES.items():
-        for value in (value for other, value in fields if other == name):
-            # Encoded words stay as they are until the mailboxes are told apart.
-            plain = message.repaired(*decode_charset(value, None))
-            if b"=?" in value:
-                message.repaired(*decode_words(value))
-            mailboxes, doubt = parse_mailboxes(plain)
-            for mailbox in mailboxes:
-                someone = Participant(role=role, name=mailbox.name, address=mailbox.address)
-                found.setdefault((role, mailbox.address), someone)
-            if role is ParticipantRole.FROM:
-                doubts.append(doubt)
+    named = [(name, value) for name, value in fields if name in _ROLES]
+    for name, value in sorted(named, key=lambda field: _ORDER.index(field[0])):
+        role = _ROLES[name]
+        read = _people_once if len(value) <= PEOPLE_BYTES else _people
+        people, doubt, repairs = read(role, value)
+        for repair in repairs:
+            message.repair(repair)
+        for someone in people:
+            found.setdefault((role, someone.address), someone)
+        if role is ParticipantRole.FROM:
+            doubts.append(doubt)
     return tuple(found.values()), doubts != [False]
+
+
+def _people(role: ParticipantRole, value: bytes) -> tuple[tuple[Participant, ...], bool, tuple[str, ...]]:
+    """Return who an address field names, whether that is ambiguous, and what was mended."""
+    # Encoded words stay as they are until the mailboxes are told apart.
+    plain, repair = decode_charset(value, None)
+    repairs = [repair] if repair else []
+    if b"=?" in value:
+        repairs += decode_words(value)[1]
+    mailboxes, doubt = parse_mailboxes(plain)
+    people = tuple(Participant(role=role, name=each.name, address=each.address) for each in mailboxes)
+    return people, doubt, tuple(repairs)
+
+
+#: The same few people write most of the emails; some 1 MB.
+_people_once = lru_cache(maxsize=1_000)(_people)
 
 
 def _is_automatic(values: Mapping[str, bytes]) -> bool:
@@ -151,11 +173,20 @@ class _Part:
         return self.children[0].begins_with_html() if self.children else self.type == "text/html"
 
 
+class _Delimiter(NamedTuple):
+    """A delimiter line, from the line feed before it; `closes` the multipart or not."""
+
+    start: int
+    end: int
+    closes: bool
+
+
 _TYPE = re.compile(rb"\s*([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
 _WORD = re.compile(rb"\s*([a-z0-9_-]+)", re.IGNORECASE)
 _LABEL = re.compile(rb"[^\s;()\"]+")
 #: A first line with a blank between two words is plain text under a wrong label.
 _NOT_BASE64_LINE = re.compile(rb"\s*+\S++[ \t]++\S")
+_DELIMITER_END = re.compile(rb"(--)?[ \t]*+\r?(?=\n|\Z)")
 _FALLBACK_BOUNDARY = re.compile(rb"\n--(\S[^\r\n]{0,199}+)(?=\r?\n)")
 _META_CHARSET = re.compile(rb"<meta[^>]{1,200}?charset=[\"']?([a-z0-9_:-]{1,40})", re.IGNORECASE)
 
@@ -257,19 +288,25 @@ class _Message:
                 self.repair("boundary:missing")
                 lines = self._delimiters(boundary, before, part.end)
                 opening = next(lines)
-        while opening is not None and not opening[1]:
+        while opening is not None and not opening.closes:
             closing = next(lines, None)
-            start = min(opening.end() + 1, part.end)
-            end = closing.start() if closing else part.end
+            start = min(opening.end + 1, part.end)
+            end = closing.start if closing else part.end
             if closing and self.raw.endswith(b"\r", start, end):
                 end -= 1
             yield start, max(start, end)
             opening = closing
 
-    def _delimiters(self, boundary: bytes, start: int, end: int) -> Iterator[re.Match[bytes]]:
-        """Yield the delimiter lines of RFC 2046, 5.1.1, whole; group 1 is there in the closing one."""
-        line = re.compile(rb"\n--" + re.escape(boundary) + rb"(--)?[ \t]*+\r?(?=\n|\Z)")
-        return line.finditer(self.raw, start, end)
+    def _delimiters(self, boundary: bytes, start: int, end: int) -> Iterator[_Delimiter]:
+        """Yield the delimiter lines of RFC 2046, 5.1.1."""
+        # Not one pattern for all of it: every email has a boundary of its own, and to compile a
+        # pattern takes longer than to search an email for it.
+        mark = b"\n--" + boundary
+        while (start := self.raw.find(mark, start, end)) >= 0:
+            rest = _DELIMITER_END.match(self.raw, start + len(mark), end)
+            if rest:
+                yield _Delimiter(start, rest.end(), rest[1] is not None)
+            start = rest.end() if rest else start + len(mark)
 
     # --- contents -----------------------------------------------------------------------------
 
@@ -326,10 +363,14 @@ class _Message:
             part_id=part.number,
             name=part.name or self._inner_subject(part),
             type=part.type,
-            size=len(self._content(part)),
+            size=self._size(part),
             inline=part.disposition == "inline"
             or (not part.disposition and part.parent == "multipart/related"),
         )
+
+    def _size(self, part: _Part) -> int:
+        sound = base64_size(self.raw[part.start : part.end]) if part.encoding == "base64" else None
+        return len(self._content(part)) if sound is None else sound
 
     def _inner_subject(self, part: _Part) -> str:
         if part.type != "message/rfc822":
@@ -352,6 +393,8 @@ def _word(value: bytes) -> str:
 
 def _parameters(value: bytes) -> Parameters:
     """Return the parameters of a field, the pieces of RFC 2231, 3 put together."""
+    if b";" not in value:
+        return {}
     found: dict[str, list[tuple[int, bool, bytes]]] = {}
     plain: dict[str, tuple[bytes, str | None]] = {}
     for name, number, star, data in _PARAMETER.findall(value):

@@ -4,16 +4,20 @@ The ids of emails that were not seen yet count as well, so the order of arrival 
 Storing threads is left to `mailcrm.store.threads`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Assignment:
-    """The thread to join, None for a new one, and the threads that turn out to be part of it."""
+class Conversation:
+    """Emails that belong together, by their positions, with the ids that they carry.
 
-    thread_id: int | None
-    merged: tuple[int, ...]
+    `threads` are the stored threads that turn out to be one, the oldest first; none for a new one.
+    """
+
+    emails: tuple[int, ...]
+    ids: tuple[str, ...]
+    threads: tuple[int, ...]
 
 
 def thread_ids(
@@ -24,12 +28,30 @@ def thread_ids(
     return tuple(dict.fromkeys((*own, *in_reply_to, *references)))
 
 
-def assign(ids: Iterable[str], known: Mapping[str, int]) -> Assignment:
-    """Say which thread an email with `ids` joins, when `known` maps ids to the account's threads.
+def conversations(emails: Sequence[Sequence[str]], known: Mapping[str, int]) -> list[Conversation]:
+    """Return the conversations that emails make, given the ids of each, in the order of their first email.
 
-    An email that names ids of several threads shows that they are one; the oldest of them stays.
+    `known` maps ids to the account's threads. Whatever shares an id or a thread belongs together.
     """
-    found = sorted({known[name] for name in ids if name in known})
-    if not found:
-        return Assignment(thread_id=None, merged=())
-    return Assignment(thread_id=found[0], merged=tuple(found[1:]))
+    found: list[tuple[list[int], dict[str, None], set[int]]] = []
+    at: dict[str | int, int] = {}
+    for position, ids in enumerate(emails):
+        threads = {known[name] for name in ids if name in known}
+        here, *others = sorted({at[key] for key in (*ids, *threads) if key in at}) or [len(found)]
+        if here == len(found):
+            found.append(([], {}, set()))
+        held, names, joined = found[here]
+        held.append(position)
+        names.update(dict.fromkeys(ids))
+        joined |= threads
+        for other in others:
+            held += found[other][0]
+            names.update(found[other][1])
+            joined |= found[other][2]
+            found[other] = ([], {}, set())
+        at.update(dict.fromkeys((*names, *joined) if others else (*ids, *threads), here))
+    return [
+        Conversation(emails=tuple(sorted(held)), ids=tuple(names), threads=tuple(sorted(joined)))
+        for held, names, joined in found
+        if held
+    ]

@@ -1,4 +1,4 @@
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from datetime import UTC, datetime
 
 import pytest
@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.core.headers import (
+    base64_size,
     decode_base64,
     decode_charset,
     decode_words,
@@ -35,6 +36,9 @@ def word(charset: str, data: bytes) -> bytes:
         (b"A: 1\n--boundary\nB: 2\n\nC: 3", [("a", b"1")]),
         (b"A:\n\n", [("a", b"")]),
         (b"\nA: 1\n", []),
+        (b"A: 1\nB: 2\n\r\nC: 3", [("a", b"1"), ("b", b"2")]),
+        (b"A: 1\r\nB: 2\r\r\n\n C: 3", [("a", b"1"), ("b", b"2")]),
+        (b"A: 1\nB: 2", [("a", b"1"), ("b", b"2")]),
         (b"no header at all", []),
         (b"", []),
         (b"Subject: \xb0\xa1\n\n", [("subject", b"\xb0\xa1")]),
@@ -277,6 +281,22 @@ def test_any_value_is_one_line_of_text(raw: bytes) -> None:
 )
 def test_base64_is_kept_as_far_as_it_goes(data: bytes, result: tuple[bytes, bool]) -> None:
     assert decode_base64(data) == result
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"\n", b"\r\n"]))
+def test_the_size_of_sound_base64_is_known_without_decoding_it(data: bytes, end: bytes) -> None:
+    assert base64_size(encodebytes(data).replace(b"\n", end)) == len(data)
+
+
+@given(st.text("Ab1+/=\r\n -", max_size=20).map(str.encode))
+def test_other_base64_has_no_size_or_the_right_one(data: bytes) -> None:
+    decoded, whole = decode_base64(data)
+    assert base64_size(data) in ((None, len(decoded)) if whole else (None,))
+
+
+@pytest.mark.parametrize("data", [b"QUJD*", b"QUI", b"QQ=\n=", b"QQ==QUJD", b"QUJD QUJD", b"Q==="])
+def test_base64_that_is_not_sound_must_be_decoded(data: bytes) -> None:
+    assert base64_size(data) is None
 
 
 # --- ids and dates

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.core.errors import UsageError
-from mailcrm.core.search_terms import SearchPhrase, parse_query, terms
+from mailcrm.core.search_terms import TEXT_PER_TERM, SearchPhrase, joined_terms, parse_query, terms
 
 
 def word(*found: str, prefix: bool = False, negated: bool = False) -> SearchPhrase:
@@ -36,7 +36,9 @@ def test_text_is_cut_into_terms(text: str, expected: list[str]) -> None:
 def test_no_more_terms_than_wanted_are_returned() -> None:
     assert terms("a b c d", 2) == ["a", "b"]
     assert terms("é b c d", 2) == ["e", "b"]
+    assert terms("é! .. b c", 2) == ["e", "b"]
     assert len(terms("가" * 100_000)) == 16_000
+    assert len(terms("가 나 " * 100_000)) == 16_000
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,36 @@ CJK = st.text(alphabet="가나다계약見積書あいウ", min_size=1, max_size
 def test_a_cjk_word_is_found_anywhere_in_a_run(before: str, wanted: str, after: str) -> None:
     (phrase,) = parse_query(wanted)
     assert finds(phrase, before + wanted + after)
+
+
+MIXED = st.text(alphabet="aBz09._é́ÅﬁΣς “’…가힣ᄀ見が゙ｶﾞ。，हिด \n", max_size=40)
+
+
+@given(MIXED, MIXED)
+def test_the_terms_of_a_text_are_those_of_its_lines(first: str, second: str) -> None:
+    assert terms(f"{first}\n{second}") == terms(first) + terms(second)
+
+
+@given(MIXED)
+def test_terms_are_joined_by_single_spaces(text: str) -> None:
+    assert joined_terms(text, 100) == " ".join(terms(text, 100))
+
+
+@given(st.lists(MIXED, max_size=3).map(" ".join), st.integers(1, 8))
+def test_fewer_terms_are_the_first_of_all(text: str, most: int) -> None:
+    assert terms(text, most) == terms(text[: most * TEXT_PER_TERM])[:most]
+
+
+def test_letters_that_hardly_change_are_folded_like_all_others() -> None:
+    # The last character has no simple form, so what stands before it goes the long way.
+    for code in (
+        *range(0x3000, 0x3100),
+        *range(0x4E00, 0xA000),
+        *range(0xAC00, 0xD7A4),
+        *range(0xFF00, 0xFF60),
+    ):
+        alone = f"a{chr(code)}B"
+        assert terms(f"{alone}\U0001f44d") == terms(alone), hex(code)
 
 
 @given(st.text(max_size=60))

@@ -27,6 +27,12 @@ from mailcrm.core.text import html_to_text, preview, unflow
         ("<noscript>n</noscript>", "n"),
         ('<a title="never closed>b</a> c', "b c"),
         ("<p>안녕하세요<b> 김</b>철수</p>", "안녕하세요 김철수"),
+        ("a<!-->b<!---->c", "abc"),
+        ("a \t\xa0<br> \n b", "a\nb"),
+        ("<div style='display:none'>a<div>b</div>c</div>d<div style='display:none'>e", "d\ne"),
+        ("<PRE>a <b>b</b>\n</Pre>c  d", "a b\n\nc d"),
+        ("a</ p>b</>c</br>d", "abc\nd"),
+        ("a<script>b</script", "a"),
     ],
 )
 def test_html_is_read_as_a_person_would(html: str, text: str) -> None:
@@ -109,6 +115,10 @@ def test_flowed_text_of_scripts_without_blanks_deletes_the_space() -> None:
         ("> only quoted", "> only quoted"),
         ("\u200b\u034f \ufeffOffer\u200c", "Offer"),
         ("가" * 300, "가" * 200),
+        ("\u200b" * 1_900 + "Offer" + " " * 500 + "two", "Offer"),
+        ("\u200b\n" * 150 + "a b " * 300, ("a b " * 50).rstrip()),
+        (" \t\n\x1c\n> q\n \u2003> mine", "> mine"),
+        ("> q\n" * 3_000 + "mine", ("> q " * 50).rstrip()),
     ],
 )
 def test_a_preview_is_one_line_of_200_characters(text: str, expected: str) -> None:

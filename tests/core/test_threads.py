@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.core.threads import Assignment, assign, thread_ids
+from mailcrm.core.threads import conversations, thread_ids
 
 
 @pytest.mark.parametrize(
@@ -23,62 +25,89 @@ def test_the_ids_of_an_email(
 
 
 @pytest.mark.parametrize(
-    ("ids", "known", "expected"),
+    ("emails", "known", "expected"),
     [
-        pytest.param(("a",), {}, Assignment(thread_id=None, merged=()), id="unknown: a new thread"),
-        pytest.param((), {"a": 1}, Assignment(thread_id=None, merged=()), id="never by subject alone"),
-        pytest.param(("b", "a"), {"a": 1}, Assignment(thread_id=1, merged=()), id="joins by one known id"),
-        pytest.param(("a", "b"), {"a": 1, "b": 1}, Assignment(thread_id=1, merged=()), id="twice the same"),
+        pytest.param([], {"a": 1}, [], id="no email, no conversation"),
+        pytest.param([("a",)], {}, [((0,), ("a",), ())], id="unknown: a new thread"),
+        pytest.param([(), ()], {"a": 1}, [((0,), (), ()), ((1,), (), ())], id="never by subject alone"),
+        pytest.param([("b", "a")], {"a": 1}, [((0,), ("a", "b"), (1,))], id="joins by one known id"),
+        pytest.param([("a", "b")], {"a": 1, "b": 1}, [((0,), ("a", "b"), (1,))], id="twice the same"),
         pytest.param(
-            ("a", "b", "c"),
+            [("a", "b", "c")],
             {"a": 7, "b": 3, "c": 5},
-            Assignment(thread_id=3, merged=(5, 7)),
-            id="names several: they are one, the oldest stays",
+            [((0,), ("a", "b", "c"), (3, 5, 7))],
+            id="names several: they are one, the oldest first",
+        ),
+        pytest.param([("a",)], {"a": 1, "z": 2}, [((0,), ("a",), (1,))], id="others are left alone"),
+        pytest.param(
+            [("a",), ("x",), ("b", "a")],
+            {},
+            [((0, 2), ("a", "b"), ()), ((1,), ("x",), ())],
+            id="emails that come together find each other",
         ),
         pytest.param(
-            ("a",), {"a": 1, "z": 2}, Assignment(thread_id=1, merged=()), id="others are left alone"
+            [("a",), ("b",)],
+            {"a": 4, "b": 4},
+            [((0, 1), ("a", "b"), (4,))],
+            id="they share a stored thread though no id",
+        ),
+        pytest.param(
+            [("a",), ("b",), ("c",), ("c", "b", "a")],
+            {"b": 9},
+            [((0, 1, 2, 3), ("a", "b", "c"), (9,))],
+            id="the last one shows that all are one",
         ),
     ],
 )
-def test_an_email_is_assigned(ids: tuple[str, ...], known: dict[str, int], expected: Assignment) -> None:
-    assert assign(ids, known) == expected
+def test_conversations(
+    emails: list[tuple[str, ...]],
+    known: dict[str, int],
+    expected: list[tuple[tuple[int, ...], tuple[str, ...], tuple[int, ...]]],
+) -> None:
+    assert [
+        (one.emails, tuple(sorted(one.ids)), one.threads) for one in conversations(emails, known)
+    ] == expected
 
 
-mails = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), min_size=1, max_size=8)
+mails = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=3), min_size=1, max_size=8)
 
 
-def threads_of(arrivals: list[tuple[int, list[str]]]) -> set[frozenset[int]]:
-    """Return the emails of each thread when they arrive in this order."""
+def threads_of(arrivals: list[tuple[int, list[str]]], cuts: set[int]) -> set[frozenset[int]]:
+    """Return the emails of each thread when they arrive in this order, in batches that end at `cuts`."""
     known: dict[str, int] = {}
     threads: dict[int, set[int]] = {}
-    for number, ids in arrivals:
-        found = assign(ids, known)
-        thread = len(known) + 1_000 * number if found.thread_id is None else found.thread_id
-        held = threads.setdefault(thread, set())
-        for merged in found.merged:
-            held |= threads.pop(merged)
-            known = {name: thread if at == merged else at for name, at in known.items()}
-        held.add(number)
-        known |= dict.fromkeys(ids, thread)
+    for start, end in pairwise(sorted({0, len(arrivals), *cuts})):
+        batch = arrivals[start:end]
+        for number, found in enumerate(conversations([ids for _, ids in batch], known)):
+            thread, *merged = found.threads or (1_000 * end + number,)
+            held = threads.setdefault(thread, set())
+            for other in merged:
+                held |= threads.pop(other)
+                known = {name: thread if at == other else at for name, at in known.items()}
+            held |= {batch[position][0] for position in found.emails}
+            known |= dict.fromkeys(found.ids, thread)
     return {frozenset(held) for held in threads.values()}
 
 
 @given(mails, st.data())
-def test_the_order_of_arrival_does_not_matter(found: list[list[str]], data: st.DataObject) -> None:
-    numbered = list(enumerate(found, start=1))
+def test_neither_order_nor_batches_matter(found: list[list[str]], data: st.DataObject) -> None:
+    numbered = list(enumerate(found))
     order = data.draw(st.permutations(numbered))
-    assert threads_of(order) == threads_of(numbered)
+    cuts = data.draw(st.sets(st.integers(0, len(found))))
+    assert threads_of(order, cuts) == threads_of(numbered, set())
 
 
 @given(mails)
 def test_two_emails_that_share_an_id_are_in_one_thread(found: list[list[str]]) -> None:
-    for held in threads_of(list(enumerate(found, start=1))):
-        inside = {name for number in held for name in found[number - 1]}
-        outside = {name for number, ids in enumerate(found, start=1) if number not in held for name in ids}
+    threads = threads_of(list(enumerate(found)), set())
+    assert sorted(number for held in threads for number in held) == list(range(len(found)))
+    for held in threads:
+        inside = {name for number in held for name in found[number]}
+        outside = {name for number, ids in enumerate(found) if number not in held for name in ids}
         assert not inside & outside
 
 
-@given(mails)
+@given(mails.filter(all))
 def test_an_email_that_comes_twice_changes_nothing(found: list[list[str]]) -> None:
-    numbered = list(enumerate(found, start=1))
-    assert threads_of(numbered + numbered) == threads_of(numbered)
+    numbered = list(enumerate(found))
+    assert threads_of(numbered + numbered, {len(found)}) == threads_of(numbered, set())

@@ -1,23 +1,53 @@
 """Fixtures of the mail servers; tests/conftest.py loads them as a plugin."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests.servers.certificates import Authority
+from tests.servers.cyrus import CyrusServer, cyrus_available
 from tests.servers.dovecot import DovecotServer, dovecot_available
 from tests.servers.model_imap import ModelServer
+from tests.servers.pymap import PymapServer
+
+
+def _require(available: bool, sentence: str) -> None:  # noqa: FBT001 - it reads as an assertion
+    if not available:
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
 
 
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[DovecotServer]:
-    if not dovecot_available():
-        sentence = "Dovecot is not installed, so NOTHING is tested against a real IMAP server."
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+    _require(
+        dovecot_available(), "Dovecot is not installed, so NOTHING is tested against a real IMAP server."
+    )
     server = DovecotServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cyrus() -> Iterator[CyrusServer]:
+    _require(cyrus_available(), "Cyrus is not installed, so nothing is tested against a second IMAP server.")
+    server = CyrusServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def mbsync() -> None:
+    _require(
+        shutil.which("mbsync") is not None, "mbsync is not installed, so mailcrm is compared with nothing."
+    )
+
+
+@pytest.fixture(scope="session")
+def pymap() -> Iterator[PymapServer]:
+    server = PymapServer()
     yield server
     server.stop()
 

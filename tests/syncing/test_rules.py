@@ -1,4 +1,4 @@
-"""Section 3 of the rules, row by row: what a sync brings, on the model and on Dovecot.
+"""Section 3 of the rules, row by row: what a sync brings, on the model, on Dovecot and on Cyrus.
 
 Rows that need a server that misbehaves run on the model alone.
 """
@@ -6,7 +6,6 @@ Rows that need a server that misbehaves run on the model alone.
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
@@ -30,23 +29,18 @@ from mailcrm.store import Database, accounts, folders
 from mailcrm.store.emails import email_source, search_emails
 from mailcrm.syncing import sync_account
 from tests.conftest import FIRST, NOW, Store
-from tests.mail.conformance import USER, DovecotMailbox, Mailbox, ModelMailbox
+from tests.mail.conformance import USER, Mailbox, ModelMailbox, mailbox_on
 from tests.servers.model_imap import HangUp, ModelServer
 from tests.syncing.accounts import connect, days_ago, downloads, letter, only, stored, sync
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
-_users = count(1)
 
-
-@pytest.fixture(params=["model", "dovecot"])
+@pytest.fixture(params=["model", "dovecot", "cyrus"])
 def mailbox(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
-    if request.param == "model":
-        with ModelServer() as server:
-            yield ModelMailbox(server)
-    else:
-        yield DovecotMailbox(request.getfixturevalue("dovecot"), f"rule{next(_users)}@example.com")
+    with mailbox_on(request) as opened:
+        yield opened
 
 
 def deliver(mailbox: Mailbox, *subjects: str, folder: str = "INBOX", days: float = 1) -> None:
