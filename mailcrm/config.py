@@ -21,9 +21,14 @@ if TYPE_CHECKING:  # only a change of the file needs it
     from tomlkit import TOMLDocument
 
 _KEYS: Mapping[str, type] = MappingProxyType(
-    {"store": str, "member": str, "size_limit": int, "accounts": dict}
+    {"store": str, "member": str, "size_limit": int, "sync": dict, "accounts": dict}
 )
-_ACCOUNT_KEYS: Mapping[str, type] = MappingProxyType({"host": str, "password_command": str, "ca_file": str})
+_SYNC_KEYS: Mapping[str, type] = MappingProxyType({"parallel": int})
+_ACCOUNT_KEYS: Mapping[str, type] = MappingProxyType(
+    {"host": str, "password_command": str, "ca_file": str, "daily_bytes": int}
+)
+#: What `connect` and `account reauth` write; the rest of an account's table is the person's.
+_REACH = ("host", "password_command", "ca_file")
 
 #: Bytes above which only the beginning of an email is stored (rules.md, section 3: 50 MB).
 SIZE_LIMIT = 50_000_000
@@ -31,11 +36,22 @@ SIZE_LIMIT = 50_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountConfig:
-    """How this machine reaches one account; a password goes to `host` only."""
+    """How this machine reaches one account; a password goes to `host` only.
+
+    `daily_bytes` may be downloaded in a day in place of what is known of the provider; 0: any number.
+    """
 
     host: str | None = None
     password_command: str | None = None
     ca_file: str | None = None
+    daily_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncConfig:
+    """How a sync of several accounts goes: `parallel` of them at the same time."""
+
+    parallel: int = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +62,7 @@ class Config:
     store: str
     member: str | None = None
     size_limit: int = SIZE_LIMIT
+    sync: SyncConfig = field(default_factory=SyncConfig)
     accounts: Mapping[str, AccountConfig] = field(default_factory=dict)
 
     def account(self, address: str) -> AccountConfig:
@@ -81,6 +98,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     problems = _problems(values, _KEYS, "")
+    sync = values.get("sync", {})
+    if isinstance(sync, dict):
+        problems += _problems(sync, _SYNC_KEYS, "sync.")
+        if sync.get("parallel") == 0:
+            problems.append("sync.parallel must be 1 or more")
     accounts = values.get("accounts", {})
     if isinstance(accounts, dict):
         for address, entry in accounts.items():
@@ -98,6 +120,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         store=environ.get("MAILCRM_STORE") or values.get("store") or default_store(),
         member=environ.get("MAILCRM_MEMBER") or values.get("member"),
         size_limit=values.get("size_limit", SIZE_LIMIT),
+        sync=SyncConfig(**sync),
         accounts={address.lower(): AccountConfig(**entry) for address, entry in accounts.items()},
     )
 
@@ -110,6 +133,8 @@ def _problems(values: Mapping[str, Any], keys: Mapping[str, type], prefix: str) 
             found.append(f"unknown key {prefix}{key}" + (f" (did you mean {near[0]}?)" if near else ""))
         elif not isinstance(value, keys[key]) or isinstance(value, bool):
             found.append(f"{prefix}{key} must be {_TYPE_NAMES[keys[key]]}")
+        elif isinstance(value, int) and value < 0:
+            found.append(f"{prefix}{key} must not be below 0")
     return found
 
 
@@ -123,14 +148,15 @@ def remember_account(config: Config, address: str, entry: AccountConfig) -> None
     """
     import tomlkit
 
-    table = tomlkit.table()
-    for key in _ACCOUNT_KEYS:
+    document = _document(config.path)
+    entries = document.setdefault("accounts", tomlkit.table(is_super_table=True))
+    table = entries.setdefault(_spelled(entries, address), tomlkit.table())
+    for key in _REACH:
         value = getattr(entry, key)
         if value is not None:
             table[key] = value
-    document = _document(config.path)
-    entries = document.setdefault("accounts", tomlkit.table(is_super_table=True))
-    entries[_spelled(entries, address)] = table
+        elif key in table:
+            del table[key]
     _write(config.path, tomlkit.dumps(document))
 
 

@@ -132,8 +132,8 @@ def _flags(imap: ImapSession, state: FolderState, status: FolderStatus) -> dict[
     return imap.flags(asked)
 
 
-def planned(account: Account, observed: Observed, *plans: Arriving) -> FolderPlanned:
-    """Return what plans mean, in numbers."""
+def planned(account: Account, observed: Observed, *plans: Arriving, ahead: int = 0) -> FolderPlanned:
+    """Return what plans mean, in numbers; `ahead` are UIDs that they say nothing of."""
     downloads = [arrival for plan in plans for arrival in plan.download]
     return FolderPlanned(
         account=account.address,
@@ -142,4 +142,5 @@ def planned(account: Account, observed: Observed, *plans: Arriving) -> FolderPla
         bytes=sum(arrival.size for arrival in downloads),
         attached=sum(len(plan.attach) + len(plan.attach_after) for plan in plans),
         vanished=len(observed.state.placed - observed.alive),
+        ahead=ahead,
     )

@@ -7,8 +7,10 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
+from mailcrm.core.errors import Waiting
 from mailcrm.core.events import (
     AccountFinished,
     AccountSkipped,
@@ -74,7 +76,10 @@ class _Summary:
 
 
 class _LiveProgress:
-    """A bar for each folder that has something to download, and a closing line for each account."""
+    """A line for each account under way, a bar for each folder that has something to download.
+
+    Both go when the account is done, and a closing line stays.
+    """
 
     def __init__(self, console: "Console") -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -88,7 +93,8 @@ class _LiveProgress:
             console=console,
             transient=True,
         )
-        self._looking = self._progress.add_task("connecting", total=None, told="")
+        self._connecting = self._progress.add_task("connecting", total=None, told="")
+        self._accounts: dict[str, TaskID] = {}
         self._folders: dict[tuple[str, str], _FolderProgress] = {}
         self._held: set[str] = set()
 
@@ -102,28 +108,65 @@ class _LiveProgress:
     def show(self, event: SyncEvent) -> None:
         match event:
             case AccountStarted():
-                self._progress.update(self._looking, description=visible(event.account), visible=True)
-            case FolderPlanned(downloads=downloads) if downloads:
-                self._progress.update(self._looking, visible=False)
-                task = self._progress.add_task(
-                    visible(event.folder), total=downloads, told=number(downloads, "email")
+                self._accounts[event.account] = self._progress.add_task(
+                    visible(event.account), total=None, told=""
                 )
-                self._folders[event.account, event.folder] = _FolderProgress(task=task, total=downloads)
+                self._tidy()
+            case FolderPlanned(downloads=downloads, ahead=ahead) if downloads or ahead:
+                folder = self._bar(event.account, event.folder)
+                folder.planned += downloads
+                folder.total = folder.planned + ahead
+                self._tidy()
             case BatchSaved():
-                folder = self._folders[event.account, event.folder]
+                folder = self._bar(event.account, event.folder)
                 folder.count += event.count
                 folder.bytes += event.bytes
-                told = f"{folder.count:,} of {number(folder.total, 'email')}, {size(folder.bytes)}"
-                self._progress.update(folder.task, completed=folder.count, told=told)
+                self._tidy()
             case AccountFinished():
                 told = visible(summary(event, held=event.account in self._held))
                 self._console.print(told, style="green" if event.whole else "yellow")
+                self._close(event.account)
             case _:
                 if isinstance(event, DeletionsHeld):
                     self._held.add(event.account)
                 sentence = trouble(event)
                 if sentence is not None:
                     self._console.print(visible(sentence), style="yellow")
+                if isinstance(event, AccountSkipped):
+                    self._close(event.account)
+
+    def _bar(self, account: str, folder: str) -> "_FolderProgress":
+        if (account, folder) not in self._folders:
+            task = self._progress.add_task(visible(folder), total=None, told="")
+            self._folders[account, folder] = _FolderProgress(task=task)
+        return self._folders[account, folder]
+
+    def _tidy(self) -> None:
+        """Show an account's own line until it has bars, and its name on them when it is not alone."""
+        self._progress.update(self._connecting, visible=not self._accounts)
+        with_bars = {account for account, _ in self._folders}
+        for account, task in self._accounts.items():
+            self._progress.update(task, visible=account not in with_bars)
+        for (account, name), folder in self._folders.items():
+            label = name if len(self._accounts) == 1 else f"{account}: {name}"
+            told = number(folder.total, "email")
+            if folder.count:
+                told = f"{folder.count:,} of {told}, {size(folder.bytes)}"
+            self._progress.update(
+                folder.task,
+                description=visible(label),
+                total=folder.total,
+                completed=folder.count,
+                told=told,
+            )
+
+    def _close(self, account: str) -> None:
+        """Take away the lines of an account that is done."""
+        if account in self._accounts:
+            self._progress.remove_task(self._accounts.pop(account))
+        for key in [key for key in self._folders if key[0] == account]:
+            self._progress.remove_task(self._folders.pop(key).task)
+        self._tidy()
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -131,7 +174,8 @@ class _FolderProgress:
     """The bar of one folder, and what has come so far."""
 
     task: "TaskID"
-    total: int
+    planned: int = 0
+    total: int = 0
     count: int = 0
     bytes: int = 0
 
@@ -177,6 +221,26 @@ def trouble(event: SyncEvent) -> str | None:
                 f"Choose with: mailcrm link deal {event.thread_id} DEAL"
             )
         case AccountSkipped():
-            return f"{event.account}: {event.error} {event.hint}".rstrip()
+            return _skipped(event, datetime.now(UTC))
         case _:
             return None
+
+
+def _skipped(event: AccountSkipped, now: datetime) -> str:
+    """Return why an account was not synced to its end, and when it is tried again."""
+    told = f"{event.error} {event.hint}".rstrip()
+    if event.next_retry_at is None:
+        return f"{event.account}: {told}"
+    moment = until(event.next_retry_at, now)
+    if event.code == Waiting.code:
+        return f"{event.account}: waits until {moment}, because: {told}"
+    return f"{event.account}: {told} Next try: {moment}."
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """Return an instant that is still to come in local time, with the day when it is not today."""
+    local = moment.astimezone()
+    clock = local.strftime("%H:%M")
+    return (
+        clock if local.date() == now.astimezone().date() else f"{local.day} {local.strftime('%b')}, {clock}"
+    )

@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -22,6 +22,7 @@ from mailcrm.core.errors import (
     AuthError,
     BudgetSpent,
     ConfigError,
+    ConnectError,
     CredentialMissing,
     MailcrmError,
     MailError,
@@ -123,6 +124,7 @@ def sync_accounts(
         daily_bytes=daily_bytes,
         insist=insist,
         accept_deletions=accept_deletions,
+        stopping=Event(),
     )
     workers = min(parallel, len(chosen))
     if open_store is None or workers < 2:
@@ -142,6 +144,7 @@ class _Terms:
     daily_bytes: Callable[[Account], int | None]
     insist: bool
     accept_deletions: bool
+    stopping: Event
 
 
 def _turn(db: Database, account: Account, terms: _Terms) -> Events:
@@ -173,11 +176,15 @@ def _asked(db: Database, account: Account, turn: accounts.Turn, terms: _Terms) -
         accounts.record_refusal(db, account, str(error))
         yield skipped(account, error)
     except MailError as error:
+        if terms.stopping.is_set():
+            # It is we who ended the connection.
+            return
         # A server that let something through is not one that failed again.
         failures = 1 if moved else turn.failures + 1
         # S311: nobody gains by guessing it.
-        until = terms.clock() + wait(error, failures, random.random())  # noqa: S311
-        until = until.replace(microsecond=0)
+        waits = wait(error, failures, random.random())  # noqa: S311
+        # The store keeps whole seconds, and the server was promised no fewer.
+        until = (terms.clock() + waits + timedelta(seconds=1)).replace(microsecond=0)
         logger.info("account %d: failure %d in a row", account.id, failures)
         accounts.postpone(db, account, str(error), failures=failures, until=until)
         yield skipped(account, error, until)
@@ -235,7 +242,7 @@ def _day(now: datetime) -> date:
 class _Ended:
     """A worker has no more to do, or met an error that ends the round."""
 
-    error: BaseException | None
+    error: BaseException | None = None
 
 
 def _side_by_side(
@@ -244,17 +251,30 @@ def _side_by_side(
     open_store: Callable[[], AbstractContextManager[Database]],
     workers: int,
 ) -> Events:
-    """Sync so many accounts at the same time, each by a worker with a connection of its own."""
+    """Sync so many accounts at the same time, each in a thread with a connection of its own.
+
+    Whatever ends the round early ends all of them between two events.
+    """
     waiting: SimpleQueue[Account] = SimpleQueue()
     for account in chosen:
         waiting.put(account)
     told: SimpleQueue[SyncEvent | _Ended] = SimpleQueue()
-    stopping = Event()
-    # Daemons, so that a second Ctrl-C does not wait for a server that says nothing: to be killed
-    # costs a sync nothing but what is on its way.
+    sessions: list[ImapSession] = []
+
+    def open_imap(account: Account) -> ImapSession:
+        if terms.stopping.is_set():
+            # A sync whose connection we ended takes it for a cut one.
+            raise ConnectError("The sync was stopped.")
+        session = terms.open_imap(account)
+        sessions.append(session)
+        if terms.stopping.is_set():
+            session.abandon()
+        return session
+
+    own = replace(terms, open_imap=open_imap)
+    # Daemons: a second Ctrl-C waits for nobody, and a sync that is killed loses only what is on its way.
     threads = [
-        Thread(target=_work, args=(waiting, told, stopping, open_store, terms), daemon=True)
-        for _ in range(workers)
+        Thread(target=_work, args=(waiting, told, open_store, own), daemon=True) for _ in range(workers)
     ]
     for thread in threads:
         thread.start()
@@ -269,7 +289,10 @@ def _side_by_side(
             else:
                 running -= 1
     finally:
-        stopping.set()
+        terms.stopping.set()
+        # A server may say nothing for a minute.
+        for session in sessions:
+            session.abandon()
         for thread in threads:
             thread.join()
 
@@ -277,22 +300,21 @@ def _side_by_side(
 def _work(
     waiting: "SimpleQueue[Account]",
     told: "SimpleQueue[SyncEvent | _Ended]",
-    stopping: Event,
     open_store: Callable[[], AbstractContextManager[Database]],
     terms: _Terms,
 ) -> None:
     """Give one account after another its turn, until none waits or the round is stopped."""
-    ended = None
+    ended = _Ended()
     try:
         with open_store() as db:
-            while not stopping.is_set():
+            while not terms.stopping.is_set():
                 with closing(_turn(db, waiting.get_nowait(), terms)) as events:
                     for event in events:
                         told.put(event)
-                        if stopping.is_set():
+                        if terms.stopping.is_set():
                             break
     except Empty:
         pass
     except BaseException as error:  # noqa: BLE001 (raised again by the round)
-        ended = error
-    told.put(_Ended(error=ended))
+        ended = _Ended(error=error)
+    told.put(ended)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from queue import SimpleQueue
+from threading import Event
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
 from mailcrm.ahead import Ahead
@@ -159,6 +160,7 @@ class _Run:
     linked: set[int] = field(default_factory=set)
     failures: int = 0
     cuts: int = 0
+    leaving: Event = field(default_factory=Event)
     trouble: str | None = None
 
     def all_folders(self) -> Iterator[SyncEvent]:
@@ -243,8 +245,10 @@ class _Run:
         plans: SimpleQueue[Arriving | None] = SimpleQueue()
         after: list[Arrival] = []
         coming: set[str] = set()
+        looked_at = 0
 
         def interrupt() -> None:
+            self.leaving.set()
             plans.put(None)
             self.imap.abandon()
             self.reader.stop()
@@ -255,7 +259,9 @@ class _Run:
                     case Identified():
                         what = plan(self.db, self.account, item, coming)
                         plans.put(what)
-                        yield planned(self.account, observed, what)
+                        looked_at += len(item.arrivals) + len(item.unidentified)
+                        ahead = len(observed.unknown) - looked_at
+                        yield planned(self.account, observed, what, ahead=ahead)
                         yield from self._attach(folder, one.uidvalidity, what.attach)
                         after += what.attach_after
                         coming |= identities(what)
@@ -371,9 +377,12 @@ class _Run:
 
     def _reconnect(self, observed: Observed) -> None:
         self.cuts += 1
-        if self.cuts > _CUTS:
+        # Who leaves ends the connection, which looks like a cut.
+        if self.leaving.is_set() or self.cuts > _CUTS:
             raise ConnectError("The mail server hung up again and again.")
         self.imap = self.reopen()
+        if self.leaving.is_set():
+            self.imap.abandon()
         self._examine_again(observed)
 
     def _examine_again(self, observed: Observed) -> None:

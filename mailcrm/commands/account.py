@@ -169,6 +169,7 @@ def check(context: typer.Context, account: _Address = None) -> None:
         row = accounts.account(db, account)
     with answers.first_contact(), open_imap(invocation.config(), row) as imap:
         capabilities = sorted(imap.capabilities)
+    _give_turn(invocation, row)
     if invocation.display.as_json:
         invocation.display.document({"account": row.address, "capabilities": capabilities})
         return
@@ -210,6 +211,7 @@ def reauth(
     )
     login, _ = answers.log_in(invocation, login, from_stdin=password_stdin)
     keep_password(config, login)
+    _give_turn(invocation, row)
     invocation.display.done(f"{row.address} has its new password.", {"account": row.address})
 
 
@@ -229,6 +231,14 @@ def disconnect(
             raise typer.Exit(1)
         disconnect_account(db, invocation.config(), row)
     invocation.display.done(f"{row.address} is disconnected; its mail is kept.", {"account": row.address})
+
+
+def _give_turn(invocation: Invocation, row: "Account") -> None:
+    """Let the next sync ask the account, because its server has just let us in."""
+    from mailcrm.store import accounts
+
+    with invocation.open_store() as db:
+        accounts.give_turn(db, row)
 
 
 def _default(row: "Account") -> str:

@@ -114,7 +114,8 @@ def connect(
         sentence = f"{own} is connected ({found.provider}, {account.imap.host})."
         invocation.display.done(sentence if sync else f"{sentence} Next: mailcrm sync", account)
         if sync:
-            raise typer.Exit(run_sync(invocation, db, invocation.config(), [account], accept_deletions=False))
+            config = invocation.config()
+            raise typer.Exit(run_sync(invocation, db, config, [account], insist=True, accept_deletions=False))
 
 
 def _find_server(

@@ -1,10 +1,15 @@
 """`mailcrm status`: is the mail complete, and what to do next."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailcrm.commands.invocation import Invocation
+
+if TYPE_CHECKING:
+    from mailcrm.render import Cell
+    from mailcrm.store.accounts import Turn
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,32 +21,57 @@ def status(
     context: typer.Context,
     account: Annotated[str | None, typer.Argument(help="address or number; all when left out")] = None,
 ) -> None:
-    """Compare what is stored with what the server had at the last sync; exit code 1 when they differ."""
+    """Compare what is stored with what the server had at the last sync.
+
+    Exit code 1 when they differ, and when an account waits or its password was refused.
+    """
     from mailcrm.render import Column, number
+    from mailcrm.rounds import daily_bytes
     from mailcrm.store import accounts, folders
 
     invocation: Invocation = context.obj
+    config, now = invocation.config(), invocation.now()
     with invocation.open_store() as db:
         chosen = [accounts.account(db, account)] if account is not None else accounts.accounts(db)
-        found = [(row, folders.folders(db, row), folders.failures(db, row)) for row in chosen]
+        found = [
+            (row, accounts.turn(db, row, now.date()), folders.folders(db, row), folders.failures(db, row))
+            for row in chosen
+        ]
     wrong = any(
         row.last_error
+        or turn.refused
+        or turn.next_retry_at
         or failed
         or any(f.selected and (f.last_error or f.server_count != f.stored_count) for f in listed)
-        for row, listed, failed in found
+        for row, turn, listed, failed in found
     )
     display = invocation.display
     if display.as_json:
         display.document(
             [
-                {"account": row, "folders": [f for f in listed if f.selected], "failures": failed}
-                for row, listed, failed in found
+                {
+                    "account": row,
+                    "folders": [f for f in listed if f.selected],
+                    "failures": failed,
+                    "refused": turn.refused,
+                    "next_retry_at": turn.next_retry_at,
+                    "bytes_today": turn.bytes_today,
+                    "daily_bytes": daily_bytes(config, row),
+                }
+                for row, turn, listed, failed in found
             ]
         )
         raise typer.Exit(1 if wrong else 0)
-    for row, listed, failed in found:
+    for row, turn, listed, failed in found:
         display.heading(row.address)
-        display.fields([("last sync", row.last_sync_at or "never"), ("trouble", row.last_error)])
+        display.fields(
+            [
+                ("last sync", row.last_sync_at or "never"),
+                ("trouble", row.last_error),
+                ("next retry", _next_retry(turn, row.address, now, terminal=display.terminal)),
+                ("bytes today", _bytes_today(turn, daily_bytes(config, row))),
+            ]
+        )
         display.table(
             [
                 Column(heading="FOLDER", ratio=3),
@@ -69,6 +99,25 @@ def status(
     if not found:
         display.note("No account is connected yet. Run: mailcrm connect YOUR-ADDRESS")
     raise typer.Exit(1 if wrong else 0)
+
+
+def _next_retry(turn: "Turn", address: str, now: datetime, *, terminal: bool) -> "Cell":
+    """Return when a round asks the account again, in words for a terminal."""
+    from mailcrm.progress import until
+
+    if turn.refused:
+        return f"when somebody runs mailcrm account reauth {address}, or mailcrm sync {address}"
+    if turn.next_retry_at is None or not terminal:
+        return turn.next_retry_at
+    return until(turn.next_retry_at, now) if turn.next_retry_at > now else "now"
+
+
+def _bytes_today(turn: "Turn", allowed: int | None) -> str:
+    from mailcrm.render import size
+
+    if not turn.bytes_today:
+        return ""
+    return size(turn.bytes_today) + (f" of {size(allowed)}" if allowed is not None else "")
 
 
 def show_next_step(invocation: Invocation) -> None:

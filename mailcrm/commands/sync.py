@@ -14,7 +14,11 @@ from mailcrm.core.model import Account
 
 if TYPE_CHECKING:
     from mailcrm.config import Config
+    from mailcrm.rounds import Events
     from mailcrm.store import Database
+
+#: Seconds after which `--watch` looks at all folders, also of servers that tell nothing.
+_EVERY = 300.0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +38,9 @@ def sync(
     ] = False,
     accept_deletions: Annotated[
         bool, typer.Option("--accept-deletions", help="it is right that most of a folder is gone")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="stay, and sync when the server tells of new mail")
     ] = False,
 ) -> None:
     """Bring new mail of all accounts that you manage; one that waits is asked only when it is named.
@@ -60,16 +67,13 @@ def sync(
             accounts.set_history_start(db, one, one.history_start)
         for one in chosen if full else []:
             folders.forget_marks(db, one)
-        raise typer.Exit(
-            run_sync(
-                invocation,
-                db,
-                invocation.config(),
-                chosen,
-                insist=bool(account),
-                accept_deletions=accept_deletions,
-            )
+        config = invocation.config()
+        code = run_sync(
+            invocation, db, config, chosen, insist=bool(account), accept_deletions=accept_deletions
         )
+        if watch:
+            _watch(invocation, db, config, chosen)
+        raise typer.Exit(code)
 
 
 def run_sync(
@@ -82,13 +86,36 @@ def run_sync(
     accept_deletions: bool,
 ) -> int:
     """Sync accounts, show what happens, and return the exit code; `insist`: a person named them."""
+    return _follow(
+        invocation,
+        _round(invocation, db, config, chosen, insist=insist, accept_deletions=accept_deletions),
+    )
+
+
+def _watch(invocation: Invocation, db: "Database", config: "Config", chosen: Sequence[Account]) -> None:
+    """Sync whenever there may be something new, and tell only of what there is."""
     from mailcrm.accounts import open_imap
-    from mailcrm.core.events import AccountFinished, AccountSkipped
-    from mailcrm.progress import following
+    from mailcrm.watching import listening
+
+    with listening(chosen, partial(open_imap, config), every=_EVERY) as due:
+        for accounts in due:
+            events = _round(invocation, db, config, accounts, insist=False, accept_deletions=False)
+            _follow(invocation, _news(events))
+
+
+def _round(
+    invocation: Invocation,
+    db: "Database",
+    config: "Config",
+    chosen: Sequence[Account],
+    *,
+    insist: bool,
+    accept_deletions: bool,
+) -> "Events":
+    from mailcrm.accounts import open_imap
     from mailcrm.rounds import daily_bytes, sync_accounts
 
-    codes = {0}
-    events = sync_accounts(
+    return sync_accounts(
         db,
         chosen,
         partial(open_imap, config),
@@ -100,6 +127,28 @@ def run_sync(
         open_store=invocation.open_store,
         parallel=config.sync.parallel,
     )
+
+
+def _news(events: "Events") -> "Events":
+    """Leave out the end of a sync that brought nothing, and accounts that wait, as they did before."""
+    from mailcrm.core.errors import Waiting
+    from mailcrm.core.events import AccountFinished, AccountSkipped
+
+    with closing(events):
+        for event in events:
+            match event:
+                case AccountFinished(new=0, linked=0, whole=True) | AccountSkipped(code=Waiting.code):
+                    pass
+                case _:
+                    yield event
+
+
+def _follow(invocation: Invocation, events: "Events") -> int:
+    """Show what happens, and return the exit code."""
+    from mailcrm.core.events import AccountFinished, AccountSkipped
+    from mailcrm.progress import following
+
+    codes = {0}
     # Closed at Ctrl-C, too: every account ends between two events before the program does.
     with following(invocation.display) as display, closing(events):
         for event in events:

@@ -15,7 +15,10 @@ class AccountStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderPlanned:
-    """A folder was compared with the store: so many emails and bytes will be downloaded."""
+    """A folder, or a window of a large one, was compared with the store.
+
+    So many emails and bytes will be downloaded; `ahead` are still to be looked at.
+    """
 
     account: str
     folder: str
@@ -23,6 +26,7 @@ class FolderPlanned:
     bytes: int
     attached: int
     vanished: int
+    ahead: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

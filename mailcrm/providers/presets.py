@@ -31,7 +31,7 @@ class Preset:
 
     `username` says what the log-in name is: the whole address, or what stands before the @.
     `password` is the kind that the provider takes, `advice` how to get one. `unsupported` says why mailcrm
-    cannot sign in there, or is empty.
+    cannot sign in there, or is empty. `daily_bytes` may be downloaded in a day; None where no limit is known.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Preset:
     password: Literal["password", "app password", "authorization code", "OAuth2"]
     advice: str
     unsupported: str = ""
+    daily_bytes: int | None = None
 
     def for_address(self, address: str) -> Found:
         """Return the server and log-in name for an address."""
@@ -65,6 +66,11 @@ def by_address(address: str) -> Preset | None:
     """Return the preset of the address's domain, or None."""
     domain = address.rpartition("@")[2]
     return next((preset for preset in presets() if domain in preset.domains), None)
+
+
+def by_host(host: str) -> Preset | None:
+    """Return the preset with this IMAP server, or None."""
+    return next((preset for preset in presets() if preset.imap.host == host.lower()), None)
 
 
 def _preset(key: str, entry: dict[str, object]) -> Preset:

@@ -1,12 +1,31 @@
-"""Connected mail accounts and how to reach them."""
+"""Connected mail accounts, how to reach them, and when each may be asked again.
+
+When that is, is decided in `rounds`.
+"""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound
 from mailcrm.core.model import Account, Endpoint, Security, Visibility
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """What decides whether an account is asked now.
+
+    `failures` in a row; before `next_retry_at` no round asks, and none by itself when the password was
+    `refused`; `error` says why. `bytes_today` were downloaded on the day that was asked for.
+    """
+
+    error: str | None
+    failures: int
+    next_retry_at: datetime | None
+    refused: bool
+    bytes_today: int
 
 
 def accounts(db: Database) -> list[Account]:
@@ -127,7 +146,7 @@ def _reconnect(
             hint="Connect it for the same member or team as before.",
         )
     db.write("set_default_visibility", id=earlier["id"], visibility=default_visibility)
-    db.write("reconnect_account", account_id=earlier["id"], **connection)
+    db.write("reconnect_account", account_id=earlier["id"], refused=False, **connection)
     if any(earlier[name] != connection[name] for name in ("imap_host", "imap_port", "username")):
         # UIDs belong to a server (RFC 9051, 2.3.1.1): the new one may give the same to other emails.
         db.write("forget_account_places", account_id=earlier["id"])
@@ -161,12 +180,49 @@ def set_auto_link(db: Database, known: Account, *, contacts: bool, deals: bool) 
 
 def record_sync(db: Database, known: Account, *, at: datetime, error: str | None) -> None:
     """Remember when the account was last synced to its end, and what did not work."""
-    db.write("record_sync", account_id=known.id, at=at, error=error)
+    db.write("record_sync", account_id=known.id, at=at, error=error, refused=False)
 
 
 def record_sync_error(db: Database, known: Account, error: str) -> None:
     """Remember why the account could not be synced."""
     db.write("record_sync_error", account_id=known.id, error=error)
+
+
+def turn(db: Database, known: Account, day: date) -> Turn:
+    """Return what decides whether the account is asked now; `day` is the present one in UTC."""
+    (row,) = db.read("turn", account_id=known.id)
+    return Turn(
+        error=row["last_error"],
+        failures=row["failures"],
+        next_retry_at=instant(row["next_retry_at"]),
+        refused=bool(row["refused"]),
+        bytes_today=row["downloaded_bytes"] if row["downloaded_on"] == day.isoformat() else 0,
+    )
+
+
+def postpone(db: Database, known: Account, error: str, *, failures: int, until: datetime) -> None:
+    """Remember that the account is not asked before `until`, after so many failures in a row."""
+    db.write("postpone_account", account_id=known.id, error=error, failures=failures, until=until)
+
+
+def record_refusal(db: Database, known: Account, error: str) -> None:
+    """Remember that the server refused the password, which no round tries again."""
+    db.write("record_refusal", account_id=known.id, error=error, refused=True)
+
+
+def record_log_in(db: Database, known: Account) -> None:
+    """Remember that the server takes the password."""
+    db.write("record_log_in", account_id=known.id, refused=False)
+
+
+def give_turn(db: Database, known: Account) -> None:
+    """Let the next round ask the account, whatever it waited for."""
+    db.write("give_turn", account_id=known.id, refused=False)
+
+
+def count_download(db: Database, known: Account, day: date, size: int) -> None:
+    """Add so many bytes to what the account downloaded on a day, in UTC."""
+    db.write("count_download", account_id=known.id, day=day.isoformat(), bytes=size)
 
 
 def disconnect_account(db: Database, known: Account) -> None:

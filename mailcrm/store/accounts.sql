@@ -42,8 +42,36 @@ UPDATE main.account_connection SET all_folders = :all_folders WHERE account_id =
 UPDATE main.account_connection
 SET auto_link_contacts = :contacts, auto_link_deals = :deals WHERE account_id = :account_id
 
+-- turn --
+SELECT last_error, failures, next_retry_at, refused, downloaded_on, downloaded_bytes
+FROM account_connection WHERE account_id = :account_id
+
 -- record_sync --
-UPDATE main.account_connection SET last_sync_at = :at, last_error = :error WHERE account_id = :account_id
+UPDATE main.account_connection
+SET last_sync_at = :at, last_error = :error, failures = 0, next_retry_at = NULL, refused = :refused
+WHERE account_id = :account_id
+
+-- postpone_account --
+UPDATE main.account_connection
+SET last_error = :error, failures = :failures, next_retry_at = :until WHERE account_id = :account_id
+
+-- record_refusal --
+UPDATE main.account_connection
+SET last_error = :error, failures = 0, next_retry_at = NULL, refused = :refused WHERE account_id = :account_id
+
+-- record_log_in --
+UPDATE main.account_connection SET refused = :refused WHERE account_id = :account_id
+
+-- give_turn --
+UPDATE main.account_connection
+SET last_error = CASE WHEN refused OR next_retry_at IS NOT NULL THEN NULL ELSE last_error END,
+    failures = 0, next_retry_at = NULL, refused = :refused
+WHERE account_id = :account_id
+
+-- count_download --
+UPDATE main.account_connection
+SET downloaded_bytes = :bytes + CASE WHEN downloaded_on = :day THEN downloaded_bytes ELSE 0 END, downloaded_on = :day
+WHERE account_id = :account_id
 
 -- record_sync_error --
 UPDATE main.account_connection SET last_error = :error WHERE account_id = :account_id
@@ -66,5 +94,6 @@ WHERE account_id = :account_id
 -- reconnect_account --
 UPDATE main.account_connection
 SET provider = :provider, imap_host = :imap_host, imap_port = :imap_port, imap_security = :imap_security,
-    username = :username, history_start = :history_start, all_folders = :all_folders, connected = :connected, last_error = NULL
+    username = :username, history_start = :history_start, all_folders = :all_folders, connected = :connected, last_error = NULL,
+    failures = 0, next_retry_at = NULL, refused = :refused
 WHERE account_id = :account_id

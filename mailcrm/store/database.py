@@ -20,6 +20,9 @@ Row: TypeAlias = Mapping[str, Any]
 #: The named query files of the store.
 SUBJECTS = ("accounts", "crm", "emails", "folders", "members", "threads")
 
+#: Of a word that is everywhere, only so many emails are compared, the newest.
+NEWEST = 500
+
 _HEADER = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _EACH = re.compile(r"\{each:(\w+)\}")
 
@@ -44,11 +47,17 @@ class Database(Protocol):
     def write_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> None:
         """Run one change for each of `rows`."""
 
+    def insert_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> list[int]:
+        """Add rows and return their ids, in the order of `rows`."""
+
     def insert(self, name: str, /, **values: object) -> int:
         """Add a row and return its id."""
 
     def match(self, phrases: Sequence[SearchPhrase]) -> str:
         """Return the search expression that finds emails with all of `phrases`."""
+
+    def index(self, ids: Sequence[int]) -> None:
+        """Make emails findable whose terms have just been stored."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside happen together or not at all; may be nested."""

@@ -1,6 +1,5 @@
 """Emails: saving them in batches, reading, searching, and the timelines of contacts and deals."""
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,22 +24,15 @@ from mailcrm.core.search_terms import parse_query, terms
 from mailcrm.core.threads import thread_ids
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
+from mailcrm.store.packed import PackedText, pack, unpack
 from mailcrm.store.rows import email_row, instant
-from mailcrm.store.threads import ThreadIndex, refresh_threads
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from mailcrm.store.threads import Received, refresh_threads, threads_for
 
 #: Terms of an email that the index takes. Together they stay below the 16,383 positions and the
 #: 1 MB that a tsvector holds (PostgreSQL manual, 8.11.1), whatever script they are in.
 _SUBJECT_TERMS = 200
 _PEOPLE_TERMS = 4_000
 _BODY_TERMS = 12_000
-
-#: Level 3 is zstd's own default; 0.06 ms for an email of 25 KB.
-_LEVEL = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +52,7 @@ class NewEmail:
     direction: Direction
     subject: str
     people: str
-    body: str
+    body: PackedText
 
 
 def new_email(
@@ -72,14 +64,14 @@ def new_email(
     return NewEmail(
         arrival=arrival,
         size=len(raw),
-        source=zstd.compress(raw, level=_LEVEL),
+        source=pack(raw),
         digest=digest(raw),
         truncated=truncated,
         parsed=parsed,
         direction=direction,
         subject=" ".join(terms(parsed.subject, _SUBJECT_TERMS)),
         people=" ".join(terms(people, _PEOPLE_TERMS)),
-        body=" ".join(terms(f"{files}\n{parsed.text}", _BODY_TERMS)),
+        body=PackedText(pack(" ".join(terms(f"{files}\n{parsed.text}", _BODY_TERMS)).encode())),
     )
 
 
@@ -125,16 +117,13 @@ def save_batch(
     with db.transaction():
         rows = db.read("emails_by_digest", account_id=account.id, texts=[item.digest for item in batch])
         stored: dict[str, int] = {row["digest"]: row["id"] for row in rows}
-        threads = ThreadIndex(db, account, {name for item in batch for name in _thread_ids(item)})
-        added: list[tuple[int, NewEmail]] = []
-        # Oldest first: a reply then finds the thread of what it answers, with what a person decided
-        # of it, and makes none of its own that would have to be merged.
-        for item in sorted(batch, key=lambda item: item.arrival.received_at):
-            if item.digest not in stored:
-                email_id = _add_email(db, account, item, threads)
-                stored[item.digest] = email_id
-                added.append((email_id, item))
-        _add_parts(db, added)
+        # A thread is called after its oldest email.
+        oldest_first = sorted(batch, key=lambda item: item.arrival.received_at)
+        new = list({item.digest: item for item in oldest_first if item.digest not in stored}.values())
+        threads = threads_for(db, account, [_received(item) for item in new])
+        ids = db.insert_many("add_email", [_email(account, *pair) for pair in zip(new, threads, strict=True)])
+        stored.update(zip((item.digest for item in new), ids, strict=True))
+        _add_parts(db, list(zip(ids, new, strict=True)))
         db.write_many(
             "add_email_identity",
             [
@@ -152,41 +141,42 @@ def save_batch(
             uidvalidity,
             [(item.arrival.uid, stored[item.digest], item.arrival.flags) for item in batch],
         )
-        refresh_threads(db, threads.touched)
-    return Saved(new=len(added), threads=frozenset(threads.touched))
+        refresh_threads(db, set(threads))
+    return Saved(new=len(new), threads=frozenset(threads))
 
 
-def _thread_ids(item: NewEmail) -> tuple[str, ...]:
-    return thread_ids(item.parsed.message_id, item.parsed.in_reply_to, item.parsed.references)
+def _received(item: NewEmail) -> Received:
+    parsed = item.parsed
+    return Received(
+        ids=thread_ids(parsed.message_id, parsed.in_reply_to, parsed.references),
+        subject=parsed.subject,
+        received_at=item.arrival.received_at,
+    )
 
 
-def _add_email(db: Database, account: Account, item: NewEmail, threads: ThreadIndex) -> int:
+def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object]:
     parsed = item.parsed
     sender = next((p for p in parsed.participants if p.role is ParticipantRole.FROM), None)
-    thread_id = threads.thread_for(
-        _thread_ids(item), subject=parsed.subject, received_at=item.arrival.received_at
-    )
-    return db.insert(
-        "add_email",
-        account_id=account.id,
-        thread_id=thread_id,
-        message_id=parsed.message_id,
-        digest=item.digest,
-        subject=parsed.subject,
-        preview=parsed.preview,
-        from_address=sender.address if sender else "",
-        from_name=sender.name if sender else "",
-        sent_at=parsed.sent_at,
-        received_at=item.arrival.received_at,
-        size=item.arrival.size,
-        direction=item.direction,
-        has_attachment=any(not attachment.inline for attachment in parsed.attachments),
-        truncated=item.truncated,
-        from_ambiguous=parsed.from_ambiguous,
-        automatic=parsed.automatic,
-        repairs=" ".join(parsed.repairs),
-        gone_from_junk=False,
-    )
+    return {
+        "account_id": account.id,
+        "thread_id": thread_id,
+        "message_id": parsed.message_id,
+        "digest": item.digest,
+        "subject": parsed.subject,
+        "preview": parsed.preview,
+        "from_address": sender.address if sender else "",
+        "from_name": sender.name if sender else "",
+        "sent_at": parsed.sent_at,
+        "received_at": item.arrival.received_at,
+        "size": item.arrival.size,
+        "direction": item.direction,
+        "has_attachment": any(not attachment.inline for attachment in parsed.attachments),
+        "truncated": item.truncated,
+        "from_ambiguous": parsed.from_ambiguous,
+        "automatic": parsed.automatic,
+        "repairs": " ".join(parsed.repairs),
+        "gone_from_junk": False,
+    }
 
 
 def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
@@ -200,6 +190,7 @@ def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
             for key, item in added
         ],
     )
+    db.index([key for key, _ in added])
     db.write_many(
         "add_participant",
         [
@@ -238,8 +229,7 @@ def email_source(db: Database, email_id: int) -> bytes:
     rows = db.read("email_source", email_id=email_id)
     if not rows:
         raise NotFound(f"There is no email {email_id}.")
-    source: bytes = zstd.decompress(bytes(rows[0]["source"]))
-    return source
+    return unpack(bytes(rows[0]["source"]))
 
 
 def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:

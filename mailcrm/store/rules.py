@@ -20,11 +20,11 @@ HELPERS = MappingProxyType(
         "viewer": "SELECT m.id, m.role FROM main.member m WHERE {me} AND m.active",
         "my_team": """
             SELECT tm.team_id AS id FROM main.team_member tm
-            WHERE tm.member_id IN (SELECT v.id FROM viewer v)""",
+            WHERE EXISTS (SELECT 1 FROM viewer v WHERE v.id = tm.member_id)""",
         "managed_account": """
             SELECT a.id FROM main.account a
-            WHERE a.owner_id IN (SELECT v.id FROM viewer v)
-               OR a.team_id IN (SELECT mt.id FROM my_team mt)""",
+            WHERE EXISTS (SELECT 1 FROM viewer v WHERE v.id = a.owner_id)
+               OR EXISTS (SELECT 1 FROM my_team mt WHERE mt.id = a.team_id)""",
         "shared_thread": """
             SELECT s.id, s.account_id FROM main.thread s
             WHERE s.visibility = 'shared'
@@ -93,11 +93,11 @@ VISIBLE = MappingProxyType(
 FREE = frozenset({"migration"})
 
 _BY_ACCOUNT = "EXISTS (SELECT 1 FROM managed_account m WHERE m.id = {row}.account_id)"
-_BY_EMAIL = """EXISTS (SELECT 1 FROM email e JOIN managed_account m ON m.id = e.account_id
+_BY_EMAIL = """EXISTS (SELECT 1 FROM main.email e JOIN managed_account m ON m.id = e.account_id
                        WHERE e.id = {row}.email_id)"""
-_BY_THREAD = """EXISTS (SELECT 1 FROM thread t JOIN managed_account m ON m.id = t.account_id
+_BY_THREAD = """EXISTS (SELECT 1 FROM main.thread t JOIN managed_account m ON m.id = t.account_id
                         WHERE t.id = {row}.thread_id)"""
-_BY_FOLDER = """EXISTS (SELECT 1 FROM folder f JOIN managed_account m ON m.id = f.account_id
+_BY_FOLDER = """EXISTS (SELECT 1 FROM main.folder f JOIN managed_account m ON m.id = f.account_id
                         WHERE f.id = {row}.folder_id)"""
 _BY_ADMIN = "EXISTS (SELECT 1 FROM viewer v WHERE v.role = 'admin')"
 _BY_MEMBER = _MEMBER_OF_STORE

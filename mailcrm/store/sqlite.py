@@ -19,15 +19,22 @@ from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreBusy, StoreErr
 from mailcrm.core.model import Member
 from mailcrm.core.search_terms import SearchPhrase
 from mailcrm.store import rules
-from mailcrm.store.database import Row, expand, raw_queries
+from mailcrm.store.database import NEWEST, Row, expand, raw_queries
+from mailcrm.store.packed import PackedText, unpack
 
 TOKENS = MappingProxyType(
     {
         "id": "INTEGER PRIMARY KEY",
+        "key": "INTEGER",
+        "clustered": "WITHOUT ROWID",
         "instant": "TEXT",
         "bytes": "BLOB",
         "flag": "INTEGER",
-        "search:query": "(SELECT rowid AS email_id, rank FROM email_index WHERE email_index MATCH :query)",
+        "search:query": (
+            "(SELECT e.id AS email_id, hit.rank "
+            "FROM email_index hit CROSS JOIN email e ON e.id = hit.rowid & 4294967295 "
+            f"WHERE hit.email_index MATCH :query ORDER BY hit.rowid DESC LIMIT max({NEWEST}, :limit))"
+        ),
         "each:texts": "(SELECT value FROM json_each(:texts))",
         "lock": "",
         "me": "m.id = viewer_id()",
@@ -40,6 +47,16 @@ _BUSY_MS = 30_000
 
 _RESTORE = "Restore it from a backup, or sync into a new one: the mail is still on the server."
 
+#: Terms are indexed for many emails in one statement: FTS5 writes what it has gathered at the end of each
+#: statement that a trigger belongs to.
+INDEX = (
+    "INSERT INTO main.email_index (rowid, subject, people, body) "
+    "SELECT ((CAST(strftime('%s', e.received_at) AS INTEGER) / 86400) << 32) | e.id AS place, "
+    "w.subject, w.people, CAST(unpacked(w.body) AS TEXT) "
+    "FROM email_terms w JOIN email e ON e.id = w.email_id "
+    "WHERE w.email_id IN (SELECT value FROM json_each(:ids)) ORDER BY place"
+)
+
 _PROTECTED = frozenset(rules.VISIBLE)
 _OURS = frozenset(rules.VISIBLE) | frozenset(rules.HELPERS)
 _CHANGES = (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
@@ -50,7 +67,12 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
         connection.row_factory = sqlite3.Row
+        connection.create_function("unpacked", 1, unpack, deterministic=True)
         connection.execute("PRAGMA foreign_keys = ON")
+        # 16 MB, so that the pages of one batch need not be written before it ends; a bound on memory as well.
+        connection.execute("PRAGMA cache_size = -16000")
+        # 32 MB of 4 KB pages: the pages of an index that every batch changes are copied once for many.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.OperationalError as error:
         raise StoreUnavailable(f"The store {path} cannot be opened: {error}.") from error
@@ -76,9 +98,9 @@ def create_file(path: Path) -> None:
 
 def install_rules(connection: sqlite3.Connection, viewer_id: int) -> None:
     """Make `connection` the viewer's: from here on a table's name means the rows that the viewer may see."""
-    connection.create_function("viewer_id", 0, lambda: viewer_id, deterministic=True)
+    tokens = {**TOKENS, "me": f"m.id = {viewer_id:d}"}
     for name, text in rules.HELPERS.items():
-        connection.execute(f"CREATE TEMP VIEW {name} AS {expand(text, TOKENS, EACH)}")
+        connection.execute(f"CREATE TEMP VIEW {name} AS {expand(text, tokens, EACH)}")
     for table, rule in rules.VISIBLE.items():
         connection.execute(
             f"CREATE TEMP VIEW {table} AS SELECT {table}.* FROM main.{table} AS {table} WHERE {rule}"
@@ -167,11 +189,22 @@ class SqliteDatabase:
         with self._changing():
             self._connection.executemany(self._queries[name], map(_plain, rows))
 
+    def insert_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> list[int]:
+        """Add rows and return their ids, in the order of `rows`."""
+        query = self._queries[name]
+        with self._changing():
+            return [self._connection.execute(query, _plain(row)).fetchall()[0]["id"] for row in rows]
+
     def insert(self, name: str, /, **values: object) -> int:
         """Add a row and return its id."""
         with self._changing():
             (row,) = self._connection.execute(self._queries[name], _plain(values)).fetchall()
             return int(row["id"])
+
+    def index(self, ids: Sequence[int]) -> None:
+        """Make emails findable whose terms have just been stored; FTS5 takes many at once far more gladly."""
+        with self._changing():
+            self._connection.execute(INDEX, _plain({"ids": ids}))
 
     def match(self, phrases: Sequence[SearchPhrase]) -> str:
         """Return the FTS5 expression (sqlite.org/fts5.html, section 3) for `phrases`."""
@@ -258,20 +291,29 @@ def _mapped_errors() -> Iterator[None]:
         ) from error
 
 
+#: What SQLite takes as it is.
+_NATIVE = frozenset({bool, int, str, bytes, type(None)})
+
+
 def _plain(values: Mapping[str, object]) -> dict[str, object]:
     """Return parameters in the types that SQLite has: instants as ISO 8601 text in UTC, lists as JSON."""
-    return {name: _plain_value(value) for name, value in values.items()}
+    return {name: value if type(value) in _NATIVE else _plain_value(value) for name, value in values.items()}
 
 
 def _plain_value(value: object) -> object:
     match value:
         case datetime():
-            return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+            return value.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
         case list() | tuple():
             # json is imported late: most commands pass no list.
             import json
 
             return json.dumps(value)
+        case PackedText(data):
+            return data
+        case str():
+            # A word of an enumeration is looked at for long before it is taken for the text it is.
+            return str(value)
         case _:
             return value
 

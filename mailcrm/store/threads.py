@@ -1,55 +1,62 @@
 """Threads: finding, making and merging them, the inbox, and their visibility."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from mailcrm.core.errors import NotFound, NotPermitted
 from mailcrm.core.model import Account, Link, ThreadRow, Visibility
-from mailcrm.core.threads import assign
+from mailcrm.core.threads import conversations
 from mailcrm.store import crm
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import sure_instant
 
 
-class ThreadIndex:
-    """The threads of one account by the ids that emails carry, for the length of one batch."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """What decides the thread of an email: the ids that it carries; subject and date are for a new one."""
 
-    def __init__(self, db: Database, account: Account, ids: Collection[str]) -> None:
-        """Look up all `ids` at once."""
-        self._db = db
-        self._account = account
-        self._known = {
-            row["message_id"]: row["thread_id"]
-            for row in db.read("threads_by_reference", account_id=account.id, texts=sorted(ids))
-        }
-        self.touched: set[int] = set()
+    ids: tuple[str, ...]
+    subject: str
+    received_at: datetime
 
-    def thread_for(self, ids: tuple[str, ...], *, subject: str, received_at: datetime) -> int:
-        """Return the thread of an email with `ids`, making or merging threads as needed."""
-        assignment = assign(ids, self._known)
-        thread_id = assignment.thread_id
-        if thread_id is None:
-            thread_id = self._db.insert(
-                "create_thread",
-                account_id=self._account.id,
-                subject=subject,
-                last_received_at=received_at,
-            )
-        for merged in assignment.merged:
-            merge_thread(self._db, into=thread_id, merged=merged)
-            self._known = {
-                name: thread_id if known == merged else known for name, known in self._known.items()
+
+def threads_for(db: Database, account: Account, found: Sequence[Received]) -> list[int]:
+    """Return the thread of each email, making and merging threads as needed; `found` is oldest first."""
+    names = {name for one in found for name in one.ids}
+    known = {
+        row["message_id"]: row["thread_id"]
+        for row in db.read("threads_by_reference", account_id=account.id, texts=sorted(names))
+    }
+    together = conversations([one.ids for one in found], known)
+    made = db.insert_many(
+        "create_thread",
+        [
+            {
+                "account_id": account.id,
+                "subject": found[one.emails[0]].subject,
+                "last_received_at": found[one.emails[-1]].received_at,
             }
-            self.touched.discard(merged)
-        new = [name for name in ids if self._known.get(name) != thread_id]
-        self._db.write_many(
-            "add_thread_reference",
-            [{"account_id": self._account.id, "message_id": name, "thread_id": thread_id} for name in new],
-        )
-        self._known.update(dict.fromkeys(new, thread_id))
-        self.touched.add(thread_id)
-        return thread_id
+            for one in together
+            if not one.threads
+        ],
+    )
+    threads: dict[int, int] = {}
+    references = []
+    new = iter(made)
+    for one in together:
+        thread_id, *merged = one.threads or (next(new),)
+        for other in merged:
+            merge_thread(db, into=thread_id, merged=other)
+        threads.update(dict.fromkeys(one.emails, thread_id))
+        references += [
+            {"account_id": account.id, "message_id": name, "thread_id": thread_id}
+            for name in one.ids
+            if name not in known
+        ]
+    db.write_many("add_thread_reference", references)
+    return [threads[position] for position in range(len(found))]
 
 
 def merge_thread(db: Database, *, into: int, merged: int) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -229,6 +230,27 @@ def test_ctrl_c_ends_a_sync_with_one_sentence_and_130(on_model: OnModel) -> None
     assert err.strip() == "mailcrm: stopped; what was done is kept."
     on_model.server.twist = lambda _command, reply: reply
     assert on_model.desk.run("sync").out == f"{ANN}: 8 new emails, complete\n"
+
+
+def test_a_watching_sync_stays_and_brings_what_comes_at_once(on_model: OnModel) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mailcrm", "sync", "--watch"],
+        env=on_model.desk.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == f"{ANN}: 8 new emails, complete\n"
+            while "IDLE" not in on_model.server.commands:
+                time.sleep(0.01)
+            on_model.server.append("INBOX", letter("new@example.org", "News", "hello"))
+            assert process.stdout.readline() == f"{ANN}: 1 new email, complete\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
 
 
 # --- the shapes of answers --------------------------------------------------------------------------

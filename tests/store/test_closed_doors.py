@@ -683,7 +683,9 @@ PROTECTED_READS = (
 def test_the_authorizer_denies_every_way_to_a_base_table(lite: SqliteDatabase) -> None:
     for table in rules.VISIBLE:
         for text in PROTECTED_READS:
-            with pytest.raises(sqlite3.DatabaseError, match=r"prohibited|not authorized"):
+            with pytest.raises(
+                sqlite3.DatabaseError, match=r"prohibited|not authorized|no such column: rowid"
+            ):
                 lite._connection.execute(text.format(table=table)).fetchall()
 
 
@@ -718,8 +720,11 @@ def test_a_change_asked_for_as_a_read_is_refused(lite: SqliteDatabase) -> None:
     ],
 )
 def test_the_search_index_shows_no_text(lite: SqliteDatabase, text: str) -> None:
-    with pytest.raises(sqlite3.DatabaseError):
-        lite._connection.execute(text).fetchall()
+    shown: set[object] = set()
+    with suppress(sqlite3.DatabaseError):
+        shown = {value for row in lite._connection.execute(text) for value in row}
+    # highlight() and snippet() are asked for no column; the index has no text to give.
+    assert shown <= {None}
 
 
 def test_the_names_of_tables_mean_what_the_viewer_may_see(lite: SqliteDatabase) -> None:

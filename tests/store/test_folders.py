@@ -7,6 +7,7 @@ from mailcrm.core.model import Account, Folder, FolderRole
 from mailcrm.store import Database, emails, folders, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
+from tests.syncing.accounts import stored
 
 LATER = NOW + timedelta(hours=1)
 
@@ -71,10 +72,16 @@ def test_the_largest_numbers_of_imap_fit(db: Database, account: Account, inbox: 
 def test_a_folders_state_is_that_under_the_servers_uidvalidity(
     db: Database, account: Account, inbox: Folder
 ) -> None:
+    fill(db, account, inbox, 1, 2, 3, 7)
+    assert folders.folder_state(db, inbox, 1).placed.runs == ((1, 3), (7, 7))
+    assert not folders.folder_state(db, inbox, 2).placed
+
+
+def test_flags_are_stored_by_uid(store: Store, db: Database, account: Account, inbox: Folder) -> None:
     fill(db, account, inbox, 1, 2)
-    folders.reflag(db, inbox, 1, {2: frozenset({"\\Seen", "$Work"})})
-    assert folders.folder_state(db, inbox, 1).placed == {1: frozenset(), 2: {"\\Seen", "$Work"}}
-    assert folders.folder_state(db, inbox, 2).placed == {}
+    folders.reflag(db, inbox, 1, {2: frozenset({"\\Seen", "$Work"}), 9: frozenset()})
+    flags = {place[2]: flags for place, (_, flags) in stored(store.url).places.items()}
+    assert flags == {1: frozenset(), 2: {"\\Seen", "$Work"}}
 
 
 def test_flags_are_stored_in_one_order() -> None:

@@ -65,7 +65,7 @@ def test_every_query_that_is_asked_for_is_there() -> None:
     asked = {
         found
         for text in PYTHON.values()
-        for found in re.findall(r'\.(?:read|write|write_many|insert)\(\s*"(\w+)"', text)
+        for found in re.findall(r'\.(?:read|write|write_many|insert|insert_many)\(\s*"(\w+)"', text)
     }
     assert len(asked) > 50
     assert asked - QUERIES.keys() == set()

@@ -9,24 +9,28 @@ CREATE TABLE main.email_terms (
     vector TSVECTOR NOT NULL
 );
 CREATE INDEX email_terms_vector ON email_terms USING gin (vector);
+-- A search for a word that is everywhere begins with the newest emails.
+CREATE INDEX email_newest ON email (received_at);
 
 -- Positions leave a gap between the three parts, so that no phrase crosses from one to the next;
 -- 16383 is the highest position that a tsvector holds.
 CREATE FUNCTION main.email_terms_vector() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, main, pg_temp AS $$
+DECLARE
+    subject TEXT[] := string_to_array(NEW.subject, ' ');
+    people TEXT[] := string_to_array(NEW.people, ' ');
+    before_people INTEGER := cardinality(subject) + 1;
+    before_body INTEGER := before_people + cardinality(people) + 1;
 BEGIN
     NEW.vector := coalesce((
         SELECT string_agg(quote_literal(term) || ':' || least(place, 16383) || weight, ' ')::tsvector
         FROM (
-            SELECT term, place, 'A' AS weight
-            FROM unnest(string_to_array(nullif(NEW.subject, ''), ' ')) WITH ORDINALITY AS s (term, place)
+            SELECT term, place, 'A' AS weight FROM unnest(subject) WITH ORDINALITY AS s (term, place)
             UNION ALL
-            SELECT term, place + 1 + coalesce(array_length(string_to_array(nullif(NEW.subject, ''), ' '), 1), 0), 'B'
-            FROM unnest(string_to_array(nullif(NEW.people, ''), ' ')) WITH ORDINALITY AS p (term, place)
+            SELECT term, before_people + place, 'B' FROM unnest(people) WITH ORDINALITY AS p (term, place)
             UNION ALL
-            SELECT term, place + 2 + coalesce(array_length(string_to_array(nullif(NEW.subject, ''), ' '), 1), 0)
-                              + coalesce(array_length(string_to_array(nullif(NEW.people, ''), ' '), 1), 0), 'D'
-            FROM unnest(string_to_array(nullif(NEW.body, ''), ' ')) WITH ORDINALITY AS b (term, place)
+            SELECT term, before_body + place, 'D'
+            FROM unnest(string_to_array(NEW.body, ' ')) WITH ORDINALITY AS b (term, place)
         ) AS words
     ), ''::tsvector);
     NEW.subject := '';

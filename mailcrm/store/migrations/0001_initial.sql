@@ -53,7 +53,12 @@ CREATE TABLE main.account_connection (
     auto_link_deals {flag} NOT NULL,
     connected {flag} NOT NULL,
     last_sync_at {instant},
-    last_error TEXT
+    last_error TEXT,
+    failures INTEGER NOT NULL DEFAULT 0,
+    next_retry_at {instant},
+    refused {flag} NOT NULL DEFAULT FALSE,
+    downloaded_on TEXT,
+    downloaded_bytes BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE main.folder (
@@ -94,7 +99,7 @@ CREATE TABLE main.thread_reference (
     thread_id BIGINT NOT NULL,
     PRIMARY KEY (account_id, message_id),
     FOREIGN KEY (thread_id, account_id) REFERENCES thread (id, account_id) ON DELETE CASCADE
-);
+) {clustered};
 CREATE INDEX thread_reference_thread ON thread_reference (thread_id);
 
 CREATE TABLE main.email (
@@ -130,17 +135,17 @@ CREATE TABLE main.email_identity (
     identity TEXT NOT NULL,
     email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
     PRIMARY KEY (account_id, identity)
-);
+) {clustered};
 CREATE INDEX email_identity_email ON email_identity (email_id);
 
 CREATE TABLE main.email_body (
-    email_id BIGINT PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
+    email_id {key} PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
     text TEXT NOT NULL
 );
 
 -- The message as the server gave it, compressed with zstd (RFC 8878).
 CREATE TABLE main.email_source (
-    email_id BIGINT PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
+    email_id {key} PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
     source {bytes} NOT NULL
 );
 
@@ -152,7 +157,7 @@ CREATE TABLE main.participant (
     address TEXT NOT NULL,
     untagged TEXT NOT NULL,
     PRIMARY KEY (email_id, position)
-);
+) {clustered};
 
 CREATE TABLE main.attachment (
     email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
@@ -163,7 +168,7 @@ CREATE TABLE main.attachment (
     size BIGINT NOT NULL,
     inline {flag} NOT NULL,
     PRIMARY KEY (email_id, position)
-);
+) {clustered};
 
 CREATE TABLE main.placement (
     folder_id BIGINT NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
@@ -172,7 +177,7 @@ CREATE TABLE main.placement (
     email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
     flags TEXT NOT NULL,
     PRIMARY KEY (folder_id, uidvalidity, uid)
-);
+) {clustered};
 CREATE INDEX placement_email ON placement (email_id);
 
 CREATE TABLE main.fetch_failure (
@@ -183,7 +188,7 @@ CREATE TABLE main.fetch_failure (
     attempts INTEGER NOT NULL,
     failed_at {instant} NOT NULL,
     PRIMARY KEY (folder_id, uidvalidity, uid)
-);
+) {clustered};
 
 CREATE TABLE main.contact (
     id {id},
