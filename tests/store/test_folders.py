@@ -4,6 +4,7 @@ import pytest
 
 from mailcrm.core.errors import NotPermitted
 from mailcrm.core.model import Account, Folder, FolderRole
+from mailcrm.core.uids import UidSet
 from mailcrm.store import Database, emails, folders, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -92,7 +93,7 @@ def test_an_email_whose_last_place_vanished_is_gone_and_stays(
     db: Database, account: Account, inbox: Folder
 ) -> None:
     fill(db, account, inbox, 1, 2, 3)
-    assert folders.take_away(db, inbox, 1, [1, 2], at=NOW) == (2, 3)
+    assert folders.take_away(db, inbox, 1, UidSet([1, 2]), at=NOW) == (2, 3)
     assert placed(db, inbox) == {3}
     assert gone(db, account) == {"1": True, "2": True, "3": False}
 
@@ -102,7 +103,7 @@ def test_an_email_with_another_place_is_not_gone(
 ) -> None:
     fill(db, account, inbox, 1, 2)
     fill(db, account, archive, 2)
-    assert folders.take_away(db, inbox, 1, [1, 2], at=NOW) == (1, 2)
+    assert folders.take_away(db, inbox, 1, UidSet([1, 2]), at=NOW) == (1, 2)
     assert gone(db, account) == {"1": True, "2": False}
     assert placed(db, archive) == {2}
 
@@ -111,9 +112,9 @@ def test_an_email_with_two_places_of_one_folder_is_gone_when_both_are(
     db: Database, account: Account, inbox: Folder
 ) -> None:
     save(db, account, inbox, *(letter(uid, "a@example.org", subject="x", raw=b"same") for uid in (1, 2)))
-    assert folders.take_away(db, inbox, 1, [1], at=NOW) == (0, 1)
+    assert folders.take_away(db, inbox, 1, UidSet([1]), at=NOW) == (0, 1)
     assert gone(db, account) == {"x": False}
-    assert folders.take_away(db, inbox, 1, [2], at=NOW) == (1, 1)
+    assert folders.take_away(db, inbox, 1, UidSet([2]), at=NOW) == (1, 1)
     assert gone(db, account) == {"x": True}
 
 
@@ -122,14 +123,14 @@ def test_the_same_uid_of_another_folder_stays(
 ) -> None:
     fill(db, account, inbox, 1)
     save(db, account, archive, letter(1, "other@example.org", subject="other"))
-    folders.take_away(db, inbox, 1, [1], at=NOW)
+    folders.take_away(db, inbox, 1, UidSet([1]), at=NOW)
     assert gone(db, account) == {"1": True, "other": False}
     assert placed(db, archive) == {1}
 
 
 def test_taking_away_what_is_not_there_changes_nothing(db: Database, account: Account, inbox: Folder) -> None:
     fill(db, account, inbox, 1)
-    for uids in ([5, 6], []):
+    for uids in (UidSet([5, 6]), UidSet()):
         assert folders.take_away(db, inbox, 1, uids, at=NOW) == (0, 1)
     assert gone(db, account) == {"1": False}
     assert placed(db, inbox) == {1}
@@ -139,7 +140,7 @@ def test_an_email_that_was_gone_is_back_when_it_has_a_place_again(
     db: Database, account: Account, inbox: Folder, archive: Folder
 ) -> None:
     fill(db, account, inbox, 1, 2)
-    folders.take_away(db, inbox, 1, [1, 2], at=NOW)
+    folders.take_away(db, inbox, 1, UidSet([1, 2]), at=NOW)
     fill(db, account, archive, 1)
     arrival = letter(9, "2@example.org", subject="2", raw=b"2").arrival
     assert len(emails.attach(db, account, archive, 1, [arrival])) == 1
@@ -153,11 +154,11 @@ def test_a_renumbered_folder_forgets_its_old_places(
     fill(db, account, archive, 3)
     again = letter(11, "1@example.org", subject="1", raw=b"1").arrival
     emails.attach(db, account, inbox, 2, [again])
-    assert folders.take_away(db, inbox, 2, [], at=NOW) == (1, 3)
+    assert folders.take_away(db, inbox, 2, UidSet(), at=NOW) == (1, 3)
     assert placed(db, inbox) == set()
     assert placed(db, inbox, 2) == {11}
     assert gone(db, account) == {"1": False, "2": True, "3": False}
-    assert folders.take_away(db, inbox, 2, [], at=NOW) == (0, 1)
+    assert folders.take_away(db, inbox, 2, UidSet(), at=NOW) == (0, 1)
 
 
 def test_a_removed_folder_takes_its_places_along_and_its_emails_stay(
@@ -166,8 +167,8 @@ def test_a_removed_folder_takes_its_places_along_and_its_emails_stay(
     fill(db, account, inbox, 1, 2)
     fill(db, account, archive, 2)
     folders.record_failure(db, inbox, 1, 9, "x", at=NOW)
-    folders.take_away(db, inbox, None, [], at=NOW)
-    folders.forget_failures(db, inbox, 1, [])
+    folders.take_away(db, inbox, None, UidSet(), at=NOW)
+    folders.forget_failures(db, inbox, 1, UidSet())
     folders.remove_folder(db, inbox)
     assert by_path(db, account).keys() == {"Archive"}
     assert gone(db, account) == {"1": True, "2": False}
@@ -177,7 +178,7 @@ def test_a_removed_folder_takes_its_places_along_and_its_emails_stay(
 def test_a_folder_with_a_failure_can_be_removed(db: Database, account: Account, inbox: Folder) -> None:
     fill(db, account, inbox, 1)
     folders.record_failure(db, inbox, 1, 9, "x", at=NOW)
-    folders.take_away(db, inbox, None, [], at=NOW)
+    folders.take_away(db, inbox, None, UidSet(), at=NOW)
     folders.remove_folder(db, inbox)
     assert folders.folders(db, account) == []
 
@@ -193,14 +194,14 @@ def test_a_failure_is_counted_until_the_email_comes_or_is_asked_for_no_more(
     assert (five.uid, five.attempts, five.error, five.failed_at) == (5, 2, "at 13", LATER)
     assert (six.uid, six.attempts, six.folder) == (6, 1, "INBOX")
     fill(db, account, inbox, 5)
-    folders.forget_failures(db, inbox, 1, [7])
+    folders.forget_failures(db, inbox, 1, UidSet([7]))
     assert [failure.uid for failure in folders.failures(db, account)] == [7]
 
 
 def test_failures_of_an_old_numbering_are_forgotten(db: Database, account: Account, inbox: Folder) -> None:
     for uidvalidity in (1, 2):
         folders.record_failure(db, inbox, uidvalidity, 5, "x", at=NOW)
-    folders.forget_failures(db, inbox, 2, [5])
+    folders.forget_failures(db, inbox, 2, UidSet([5]))
     assert len(folders.failures(db, account)) == 1
 
 

@@ -697,4 +697,6 @@ def test_accounts_side_by_side_are_told_apart_while_they_run() -> None:
 
 
 def planned(account: str, folder: str, downloads: int) -> FolderPlanned:
-    return FolderPlanned(account=account, folder=folder, downloads=downloads, bytes=0, attached=0, vanished=0)
+    return FolderPlanned(
+        account=account, folder=folder, downloads=downloads, bytes=0, attached=0, vanished=0, ahead=0
+    )
