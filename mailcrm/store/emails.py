@@ -20,7 +20,7 @@ from mailcrm.core.model import (
     ParticipantRole,
 )
 from mailcrm.core.plan import Arrival, digest
-from mailcrm.core.search_terms import parse_query, terms
+from mailcrm.core.search_terms import joined_terms, parse_query
 from mailcrm.core.threads import thread_ids
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
@@ -69,9 +69,9 @@ def new_email(
         truncated=truncated,
         parsed=parsed,
         direction=direction,
-        subject=" ".join(terms(parsed.subject, _SUBJECT_TERMS)),
-        people=" ".join(terms(people, _PEOPLE_TERMS)),
-        body=PackedText(pack(" ".join(terms(f"{files}\n{parsed.text}", _BODY_TERMS)).encode())),
+        subject=joined_terms(parsed.subject, _SUBJECT_TERMS),
+        people=joined_terms(people, _PEOPLE_TERMS),
+        body=PackedText(pack(joined_terms(f"{files}\n{parsed.text}", _BODY_TERMS).encode())),
     )
 
 
