@@ -6,7 +6,7 @@ server is asked to `mail.imap`, how rows are written to `store`.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +78,13 @@ class _Batch:
     """A batch on its way to the store."""
 
     handed_in: HandedIn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Read:
+    """A batch that is ready to be stored."""
+
+    batch: Sequence[emails.NewEmail]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,7 +260,10 @@ class _Run:
             self.imap.abandon()
             self.reader.stop()
 
-        with Ahead(self._from_server(observed, plans), most=_AHEAD, interrupt=interrupt) as items:
+        with (
+            Ahead(self._from_server(observed, plans), most=_AHEAD, interrupt=interrupt) as given,
+            Ahead(self._read(given), most=_AHEAD, interrupt=interrupt) as items,
+        ):
             for item in items:
                 match item:
                     case Identified():
@@ -270,8 +280,7 @@ class _Run:
                         one.unwanted |= item.gone
                         for failed in item.failed:
                             yield self._not_fetched(folder, one.uidvalidity, failed.uid, failed.error)
-                    case _Batch():
-                        batch = self.reader.take_out(item.handed_in)
+                    case _Read(batch=batch):
                         if batch:
                             yield from self._save(folder, one.uidvalidity, batch)
                         coming -= {name for email in batch for name in email.arrival.identities}
@@ -301,6 +310,13 @@ class _Run:
         failed += yield from self._download(observed, plans.get())
         if failed:
             yield self._not_given(observed, failed)
+
+    def _read(
+        self, given: Iterable[Identified | _Batch | _NotGiven]
+    ) -> Iterator[Identified | _Read | _NotGiven]:
+        """Take out batches as they are read, so that the process that reads need not wait for the store."""
+        for item in given:
+            yield _Read(batch=self.reader.take_out(item.handed_in)) if isinstance(item, _Batch) else item
 
     def _not_given(self, observed: Observed, failed: Sequence[FetchFailed]) -> _NotGiven:
         """Tell emails that were moved or deleted while we downloaded from those that the server withholds."""
