@@ -379,6 +379,7 @@ def _plain_value(value: object) -> object:
 
 def _tsquery(phrase: SearchPhrase) -> str:
     # Terms hold word characters only, so no quote or backslash can stand in them.
-    *first, last = phrase.terms
-    words = " <-> ".join([*(f"'{term}'" for term in first), f"'{last}'" + (":*" if phrase.prefix else "")])
+    *first, last = (f"'{term}'" for term in phrase.terms)
+    # Said with the word itself, because the planner knows how often a word occurs, but not a beginning.
+    words = " <-> ".join([*first, f"({last} | {last}:*)" if phrase.prefix else last])
     return f"!({words})" if phrase.negated else f"({words})"

@@ -20,11 +20,11 @@ HELPERS = MappingProxyType(
         "viewer": "SELECT m.id, m.role FROM main.member m WHERE {me} AND m.active",
         "my_team": """
             SELECT tm.team_id AS id FROM main.team_member tm
-            WHERE EXISTS (SELECT 1 FROM viewer v WHERE v.id = tm.member_id)""",
+            WHERE tm.member_id = (SELECT v.id FROM viewer v)""",
         "managed_account": """
             SELECT a.id FROM main.account a
-            WHERE EXISTS (SELECT 1 FROM viewer v WHERE v.id = a.owner_id)
-               OR EXISTS (SELECT 1 FROM my_team mt WHERE mt.id = a.team_id)""",
+            WHERE a.owner_id = (SELECT v.id FROM viewer v)
+               OR a.team_id IN (SELECT mt.id FROM my_team mt)""",
         "shared_thread": """
             SELECT s.id, s.account_id FROM main.thread s
             WHERE s.visibility = 'shared'

@@ -67,9 +67,7 @@ FOLDERS = ("INBOX", "INBOX", "Sent", "Kunden 2026")
 
 _forking = multiprocessing.get_context("forkserver")
 # What a command imports late is imported once, before the processes fork.
-_forking.set_forkserver_preload(
-    ["__main__", __name__, "mailcrm.progress", "mailcrm.store.postgres", "typer._adapters"]
-)
+_forking.set_forkserver_preload(["__main__", __name__, "mailcrm.progress", "mailcrm.store.postgres"])
 _users = count(1)
 
 
