@@ -41,7 +41,8 @@ def connect(
     ] = False,
     team: Annotated[str | None, typer.Option(metavar="NAME", help="the account belongs to this team")] = None,
     member: Annotated[
-        list[str] | None, typer.Option(metavar="MEMBER", help="a member of the team; may be repeated")
+        list[str] | None,
+        typer.Option("--member", metavar="MEMBER", help="a member of the team; may be repeated"),
     ] = None,
     visibility: Annotated[
         str | None, typer.Option(metavar="private|team|shared", help="what new threads start with")
