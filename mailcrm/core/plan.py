@@ -58,6 +58,11 @@ class Arrival:
         """What the email may be known by."""
         return (self.identity,) if self.object_id is None else (self.identity, self.object_id)
 
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """Those of its identities that are no mere resemblance."""
+        return tuple(name for name in self.identities if not name.startswith(_RESEMBLANCE))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arriving:
@@ -174,14 +179,13 @@ def arriving(
     known, wanted, again = [], [], []
     soon = set(coming)
     for arrival in sorted(arrivals, key=lambda a: a.uid, reverse=True):
-        sure = {name for name in arrival.identities if not name.startswith(_RESEMBLANCE)}
-        if not sure.isdisjoint(have):
+        if not have.isdisjoint(arrival.proofs):
             known.append(arrival)
-        elif not sure.isdisjoint(soon):
+        elif not soon.isdisjoint(arrival.proofs):
             again.append(arrival)
         elif is_wanted(arrival, start) or arrival.identity in have:
             wanted.append(arrival)
-            soon |= sure
+            soon.update(arrival.proofs)
     return Arriving(attach=tuple(known), download=tuple(wanted), attach_after=tuple(again))
 
 

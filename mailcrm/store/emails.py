@@ -1,7 +1,7 @@
 """Emails: saving them in batches, reading, searching, and the timelines of contacts and deals."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -98,12 +98,13 @@ def attach(
     db: Database, account: Account, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
 ) -> frozenset[int]:
     """Place emails that are stored already and return their threads; the others wait for the next sync."""
-    wanted = sorted({arrival.identity for arrival in arrivals})
+    wanted = sorted({name for arrival in arrivals for name in arrival.proofs})
     rows = db.read("emails_by_identity", account_id=account.id, texts=wanted)
     ids = {row["identity"]: row["email_id"] for row in rows}
-    found = [(a.uid, ids[a.identity], a.flags) for a in arrivals if a.identity in ids]
+    known = {a: ids[name] for a in arrivals for name in a.proofs if name in ids}
     with db.transaction():
-        place(db, folder, uidvalidity, found)
+        db.write_many("add_email_identity", _identities(account, known))
+        place(db, folder, uidvalidity, [(a.uid, email_id, a.flags) for a, email_id in known.items()])
     return frozenset(row["thread_id"] for row in rows)
 
 
@@ -124,17 +125,8 @@ def save_batch(
         ids = db.insert_many("add_email", [_email(account, *pair) for pair in zip(new, threads, strict=True)])
         stored.update(zip((item.digest for item in new), ids, strict=True))
         _add_parts(db, list(zip(ids, new, strict=True)))
-        db.write_many(
-            "add_email_identity",
-            [
-                {
-                    "account_id": account.id,
-                    "identity": item.arrival.identity,
-                    "email_id": stored[item.digest],
-                }
-                for item in batch
-            ],
-        )
+        known = {item.arrival: stored[item.digest] for item in batch}
+        db.write_many("add_email_identity", _identities(account, known))
         place(
             db,
             folder,
@@ -143,6 +135,14 @@ def save_batch(
         )
         refresh_threads(db, set(threads))
     return Saved(new=len(new), threads=frozenset(threads))
+
+
+def _identities(account: Account, known: Mapping[Arrival, int]) -> list[dict[str, object]]:
+    return [
+        {"account_id": account.id, "identity": name, "email_id": email_id}
+        for arrival, email_id in known.items()
+        for name in arrival.identities
+    ]
 
 
 def _received(item: NewEmail) -> Received:

@@ -136,6 +136,23 @@ def test_email_moved_on_the_server_moves_its_placement_and_is_not_downloaded_aga
 
 
 @pytest.mark.parametrize("target", ["Sent", "Archive 2026"], ids=["a known folder", "a new folder"])
+@pytest.mark.parametrize(("objectid", "again"), [(True, 0), (False, 1)])
+def test_a_moved_email_without_a_message_id_is_known_by_the_servers_own_name_for_it(
+    db: Database, store: Store, model: ModelServer, *, objectid: bool, again: int
+) -> None:
+    if not objectid:
+        model.capabilities = tuple(name for name in model.capabilities if name != "OBJECTID")
+    mailbox = ModelMailbox(model)
+    uid = mailbox.append("INBOX", letter(None, subject="moves"), days_ago(1))
+    account = connect(db, mailbox)
+    sync(db, mailbox, account)
+    mailbox.move("INBOX", uid, "Sent")
+    assert downloads(sync(db, mailbox, account)) == again
+    (place,) = stored(store.url).places
+    assert place[0] == "Sent"
+    assert len(stored(store.url).emails) == 1
+
+
 def test_email_outside_the_window_moved_on_the_server_moves_its_placement(
     db: Database, store: Store, mailbox: Mailbox, target: str
 ) -> None:
