@@ -516,7 +516,8 @@ class _Run:
 
     def _finished(self, folder: Folder, *, on_server: int, stored: int, seen: str | None) -> FolderFinished:
         """Record how complete a folder is, and what was seen of it when nothing is missing."""
-        error = f"{on_server - stored} emails could not be fetched" if stored < on_server else None
+        missing = on_server - stored
+        error = f"{missing} {'email' if missing == 1 else 'emails'} not fetched" if missing > 0 else None
         folders.record_folder_sync(
             self.db,
             folder,
