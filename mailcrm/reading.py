@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Self, TypeAlias
 
-from mailcrm.core import mime
 from mailcrm.core.model import Direction, ParsedEmail, ParticipantRole
 from mailcrm.core.plan import Arrival
 from mailcrm.store.emails import NewEmail, new_email
@@ -37,6 +36,8 @@ class Downloaded:
 
 def read(batch: Sequence[Downloaded], own: Own) -> list[NewEmail]:
     """Return the emails of a batch, read; `own` are the addresses that are us."""
+    from mailcrm.core import mime  # late: most syncs find nothing new
+
     found = []
     for item in batch:
         parsed = mime.parse(item.raw)

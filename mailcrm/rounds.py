@@ -203,7 +203,6 @@ def _counted(db: Database, account: Account, turn: accounts.Turn, terms: _Terms)
     The batch that reaches the budget is followed by one that was on its way; more are given up, and
     downloaded again another day.
     """
-    allowed = terms.daily_bytes(account)
     events = sync_account(
         db,
         partial(terms.open_imap, account),
@@ -214,21 +213,22 @@ def _counted(db: Database, account: Account, turn: accounts.Turn, terms: _Terms)
     )
     with closing(events):
         for event in events:
-            spent = False
+            spent = None
             match event:
                 case AccountStarted() if turn.refused:
                     accounts.record_log_in(db, account)
                 case BatchSaved(bytes=size):
                     today = _day(terms.clock())
                     before = accounts.turn(db, account, today).bytes_today
-                    spent = allowed is not None and before >= allowed
+                    allowed = terms.daily_bytes(account)
+                    spent = allowed if allowed is not None and before >= allowed else None
                     accounts.count_download(db, account, today, size)
                 case _:
                     pass
             yield event
-            if spent:
+            if spent is not None:
                 raise BudgetSpent(
-                    f"The {(allowed or 0) // 1_000_000:,} MB that may be downloaded in a day are spent; "
+                    f"The {spent // 1_000_000:,} MB that may be downloaded in a day are spent; "
                     "the sync goes on tomorrow at 00:00 UTC."
                 )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import islice
 from queue import SimpleQueue
 from threading import Event
+from typing import TYPE_CHECKING
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
 from mailcrm.ahead import Ahead
@@ -40,7 +41,6 @@ from mailcrm.core.events import (
 from mailcrm.core.model import Account, Folder
 from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted
 from mailcrm.core.uids import UidSet
-from mailcrm.linking import Linked, apply_rule
 from mailcrm.mail.imap import DOWNLOADS, Fetched, FetchFailed, FolderStatus, ImapSession
 from mailcrm.observing import (
     WINDOW,
@@ -56,6 +56,9 @@ from mailcrm.observing import (
 from mailcrm.reading import Downloaded, HandedIn, Reader
 from mailcrm.store import accounts, emails, folders
 from mailcrm.store.database import Database
+
+if TYPE_CHECKING:
+    from mailcrm.linking import Linked
 
 logger = logging.getLogger(__name__)
 
@@ -328,6 +331,8 @@ class _Run:
         )
 
     def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
+        from mailcrm.linking import apply_rule  # late: most syncs find nothing new
+
         for begin in range(0, len(arrivals), _BATCH_EMAILS):
             with self.db.transaction():
                 group = arrivals[begin : begin + _BATCH_EMAILS]
@@ -336,7 +341,7 @@ class _Run:
                 linked = apply_rule(self.db, self.account, threads, now=self.clock())
             yield from self._told(linked)
 
-    def _told(self, linked: Linked) -> Iterator[ChoiceNeeded]:
+    def _told(self, linked: "Linked") -> Iterator[ChoiceNeeded]:
         """Count what was linked and say where a person has to choose."""
         self.linked |= set(linked.threads)
         for thread_id, deals in linked.choices:
@@ -416,6 +421,8 @@ class _Run:
         self, folder: Folder, uidvalidity: int, batch: Sequence[emails.NewEmail]
     ) -> Iterator[SyncEvent]:
         """Store a batch with its links; what the store refuses is tried one by one: one must not stop all."""
+        from mailcrm.linking import apply_rule  # late: most syncs find nothing new
+
         try:
             # Links belong to the same transaction: a killed sync leaves no thread without its links.
             with self.db.transaction():

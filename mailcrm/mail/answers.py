@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from mailcrm.core.headers import identify
 from mailcrm.core.plan import Arrival, Flags, identity
 from mailcrm.core.uids import Run, UidSet
 from mailcrm.mail import folder_names
@@ -239,6 +238,8 @@ def _flag(word: bytes) -> str:
 
 def arrival(uid: int, fields: Mapping[bytes, Any]) -> Arrival:
     """Return what identifies an email; one whose INTERNALDATE cannot be read counts from its Date."""
+    from mailcrm.core.headers import identify  # late: most syncs find nothing new
+
     header = item(fields, HEADER)
     message_id, sent_at = identify(header if isinstance(header, bytes) else b"")
     received_at = _received_at(fields.get(INTERNALDATE)) or sent_at or _EPOCH

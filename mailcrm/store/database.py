@@ -10,10 +10,12 @@ from contextlib import AbstractContextManager
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mailcrm.core.model import Member
-from mailcrm.core.search_terms import SearchPhrase
+
+if TYPE_CHECKING:
+    from mailcrm.core.search_terms import SearchPhrase
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -53,7 +55,7 @@ class Database(Protocol):
     def insert(self, name: str, /, **values: object) -> int:
         """Add a row and return its id."""
 
-    def match(self, phrases: Sequence[SearchPhrase]) -> str:
+    def match(self, phrases: Sequence["SearchPhrase"]) -> str:
         """Return the search expression that finds emails with all of `phrases`."""
 
     def index(self, ids: Sequence[int]) -> None:

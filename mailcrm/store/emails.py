@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from mailcrm.core.addresses import without_tag
 from mailcrm.core.errors import NotFound
 from mailcrm.core.model import (
     Account,
@@ -20,7 +19,6 @@ from mailcrm.core.model import (
     ParticipantRole,
 )
 from mailcrm.core.plan import Arrival, digest
-from mailcrm.core.search_terms import joined_terms, parse_query
 from mailcrm.core.threads import thread_ids
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
@@ -59,6 +57,8 @@ def new_email(
     arrival: Arrival, raw: bytes, *, truncated: bool, parsed: ParsedEmail, direction: Direction
 ) -> NewEmail:
     """Return an email ready to be stored: this is the part of storing that needs no store."""
+    from mailcrm.core.search_terms import joined_terms  # late: most syncs find nothing new
+
     people = " ".join(f"{p.name} {p.address}" for p in parsed.participants)
     files = " ".join(attachment.name for attachment in parsed.attachments)
     return NewEmail(
@@ -181,6 +181,8 @@ def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object
 
 def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
     """Store bodies, sources, search terms, participants and attachments of new emails."""
+    from mailcrm.core.addresses import without_tag  # late: most syncs find nothing new
+
     db.write_many("add_email_body", [{"email_id": key, "text": item.parsed.text} for key, item in added])
     db.write_many("add_email_source", [{"email_id": key, "source": item.source} for key, item in added])
     db.write_many(
@@ -268,6 +270,8 @@ def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
 
 def search_emails(db: Database, query: str, *, limit: int) -> list[EmailRow]:
     """Return the best matches for `query`; raises UsageError when it holds no word."""
+    from mailcrm.core.search_terms import parse_query  # late: it takes its time to import
+
     expression = db.match(parse_query(query))
     rows = db.read("search_emails", query=expression, limit=limit)
     recipients = _recipients(db, [row["id"] for row in rows])

@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import filelock
 
 from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreBusy, StoreError, StoreUnavailable
 from mailcrm.core.model import Member
-from mailcrm.core.search_terms import SearchPhrase
 from mailcrm.store import rules
 from mailcrm.store.database import NEWEST, Row, expand, raw_queries
 from mailcrm.store.packed import PackedText, unpack
+
+if TYPE_CHECKING:
+    from mailcrm.core.search_terms import SearchPhrase
 
 TOKENS = MappingProxyType(
     {
@@ -206,7 +209,7 @@ class SqliteDatabase:
         with self._changing():
             self._connection.execute(INDEX, _plain({"ids": ids}))
 
-    def match(self, phrases: Sequence[SearchPhrase]) -> str:
+    def match(self, phrases: Sequence["SearchPhrase"]) -> str:
         """Return the FTS5 expression (sqlite.org/fts5.html, section 3) for `phrases`."""
         wanted = " AND ".join(_fts5(phrase) for phrase in phrases if not phrase.negated)
         unwanted = "".join(f" NOT {_fts5(phrase)}" for phrase in phrases if phrase.negated)
@@ -318,6 +321,6 @@ def _plain_value(value: object) -> object:
             return value
 
 
-def _fts5(phrase: SearchPhrase) -> str:
+def _fts5(phrase: "SearchPhrase") -> str:
     # Terms hold word characters only, so no quote can stand in them.
     return '"' + " ".join(phrase.terms) + '"' + ("*" if phrase.prefix else "")
