@@ -62,9 +62,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A batch is one transaction: a killed sync repeats those that were on their way, three at most.
-_BATCH_EMAILS = 100
-_BATCH_BYTES = 4_000_000
+#: A batch is one transaction: a killed sync repeats those that were on their way, six at most.
+_BATCH_EMAILS = 200
+_BATCH_BYTES = 6_000_000
 #: Batches that are downloaded, or being read, while one is stored.
 _AHEAD = 1
 
