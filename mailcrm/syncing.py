@@ -1,32 +1,18 @@
 """One sync: look at the server, plan, carry the plan out step by step, settle.
 
 Each step is one transaction and every event stands between two of them, so a sync that is killed
-repeats at most the three batches that were on their way. What to do is left to `core.plan`, how the
-server is asked to `mail.imap`, how rows are written to `store`.
+repeats at most the batches that were on their way. What to do is left to `core.plan`, how emails come
+from the server to `fetching`, how rows are written to `store`.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from queue import SimpleQueue
-from threading import Event
 from typing import TYPE_CHECKING
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
-from mailcrm.ahead import Ahead
-from mailcrm.core.errors import (
-    AuthError,
-    ConnectError,
-    MailError,
-    ProtocolError,
-    StoreBusy,
-    StoreError,
-    StoreUnavailable,
-    Throttled,
-)
+from mailcrm.core.errors import AuthError, MailError, StoreBusy, StoreError, StoreUnavailable, Throttled
 from mailcrm.core.events import (
     AccountFinished,
     AccountStarted,
@@ -41,19 +27,10 @@ from mailcrm.core.events import (
 from mailcrm.core.model import Account, Folder
 from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted
 from mailcrm.core.uids import UidSet
-from mailcrm.mail.imap import DOWNLOADS, Fetched, FetchFailed, FolderStatus, ImapSession
-from mailcrm.observing import (
-    WINDOW,
-    Identified,
-    Observed,
-    identify,
-    identities,
-    marked,
-    observe,
-    plan,
-    planned,
-)
-from mailcrm.reading import Downloaded, HandedIn, Reader
+from mailcrm.fetching import BATCH_EMAILS, Fetching, NotGiven, Read
+from mailcrm.mail.imap import FolderStatus, ImapSession
+from mailcrm.observing import Identified, Observed, identities, marked, observe, plan, planned
+from mailcrm.reading import Reader
 from mailcrm.store import accounts, emails, folders
 from mailcrm.store.database import Database
 
@@ -62,40 +39,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A batch is one transaction: a killed sync repeats those that were on their way, six at most.
-_BATCH_EMAILS = 200
-_BATCH_BYTES = 6_000_000
-#: Batches that are downloaded, or being read, while one is stored.
-_AHEAD = 1
-
-#: A folder on which the server hangs up more often than this is given up, and a server that loses more
-#: folders than this is not there.
-_CUTS = 3
-
+#: A server that loses more folders than this is not there.
+_LOST = 3
 #: Fewer than this many lost emails never stop a folder: emptying a small inbox is daily work.
 _MASS_DELETION = 5
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Batch:
-    """A batch on its way to the store."""
-
-    handed_in: HandedIn
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Read:
-    """A batch that is ready to be stored."""
-
-    batch: Sequence[emails.NewEmail]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _NotGiven:
-    """What the server did not give: emails that are gone since we looked, and those that failed."""
-
-    gone: UidSet
-    failed: tuple[FetchFailed, ...]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -139,18 +86,11 @@ def sync_account(
     accept_deletions: bool = False,
 ) -> Generator[SyncEvent, None, None]:
     """Bring one account up to date; raises ConnectError and Throttled when the server is lost on the way."""
-    with ExitStack() as sessions:
-        imap = sessions.enter_context(open_imap())
-        run = _Run(
-            db=db,
-            imap=imap,
-            reopen=lambda: sessions.enter_context(open_imap()),
-            account=account,
-            clock=clock,
-            size_limit=size_limit,
-            accept_deletions=accept_deletions,
-            reader=sessions.enter_context(Reader(own_addresses(db, account))),
-        )
+    with (
+        Reader(own_addresses(db, account)) as reader,
+        Fetching(open_imap, reader, size_limit=size_limit) as server,
+    ):
+        run = _Run(db=db, server=server, account=account, clock=clock, accept_deletions=accept_deletions)
         yield from run.all_folders()
 
 
@@ -159,23 +99,18 @@ class _Run:
     """One account's sync under way: what it works with, and what it has to tell at the end."""
 
     db: Database
-    imap: ImapSession
-    reopen: Callable[[], ImapSession]
+    server: Fetching
     account: Account
     clock: Callable[[], datetime]
-    size_limit: int
     accept_deletions: bool
-    reader: Reader
     new: int = 0
     linked: set[int] = field(default_factory=set)
     failures: int = 0
-    cuts: int = 0
-    leaving: Event = field(default_factory=Event)
     trouble: str | None = None
 
     def all_folders(self) -> Iterator[SyncEvent]:
         """Sync the chosen folders of the account and record how it went."""
-        offered = offered_folders(self.imap)
+        offered = offered_folders(self.server.imap)
         remember_folders(self.db, self.account, offered)
         there = {one.folder.path: one.folder for one in offered}
         stored = folders.folders(self.db, self.account)
@@ -184,12 +119,11 @@ class _Run:
         arrived: list[_Arrival] = []
         lost = 0
         for folder in chosen:
-            self.cuts = 0
             try:
                 if self._is_unchanged(folder, there[folder.path].status):
                     yield self._unchanged(folder)
                     continue
-                status = self.imap.examine(folder.path)
+                status = self.server.imap.examine(folder.path)
                 if self._is_unchanged(folder, status):
                     yield self._unchanged(folder)
                 else:
@@ -199,11 +133,11 @@ class _Run:
             except MailError as error:
                 yield self._failed(folder, error)
                 # A server that chokes on one folder must not keep the others from us.
-                if self.imap.closed:
+                if self.server.imap.closed:
                     lost += 1
-                    if lost > _CUTS:
+                    if lost > _LOST:
                         raise
-                    self.imap = self.reopen()
+                    self.server.connect_again()
         # Only now, when every email that moved has its new place, are the old places taken away.
         for one in arrived:
             yield from self._depart(one)
@@ -244,7 +178,7 @@ class _Run:
 
     def _arrive(self, folder: Folder, status: FolderStatus) -> Generator[SyncEvent, None, _Arrival]:
         """Bring in what is new in a folder, and return what was seen of it."""
-        observed = observe(self.db, self.imap, self.account, folder, status)
+        observed = observe(self.db, self.server.imap, self.account, folder, status)
         one = _Arrival(observed=observed)
         if observed.flags:
             with self.db.transaction():
@@ -252,26 +186,15 @@ class _Run:
         if not observed.unknown:
             yield planned(self.account, observed)
             return one
-        plans: SimpleQueue[Arriving | None] = SimpleQueue()
         after: list[Arrival] = []
         coming: set[str] = set()
         looked_at = 0
-
-        def interrupt() -> None:
-            self.leaving.set()
-            plans.put(None)
-            self.imap.abandon()
-            self.reader.stop()
-
-        with (
-            Ahead(self._from_server(observed, plans), most=_AHEAD, interrupt=interrupt) as given,
-            Ahead(self._read(given), most=_AHEAD, interrupt=interrupt) as items,
-        ):
+        with self.server.folder(observed) as (items, answer):
             for item in items:
                 match item:
                     case Identified():
                         what = plan(self.db, self.account, item, coming)
-                        plans.put(what)
+                        answer(what)
                         looked_at += len(item.arrivals) + len(item.unidentified)
                         ahead = len(observed.unknown) - looked_at
                         yield planned(self.account, observed, what, ahead=ahead)
@@ -279,13 +202,12 @@ class _Run:
                         after += what.attach_after
                         coming |= identities(what)
                         self._look_closer(one, item, what)
-                    case _NotGiven():
+                    case NotGiven():
                         one.unwanted |= item.gone
                         for failed in item.failed:
                             yield self._not_fetched(folder, one.uidvalidity, failed.uid, failed.error)
-                    case _Read(batch=batch):
-                        if batch:
-                            yield from self._save(folder, one.uidvalidity, batch)
+                    case Read(batch=batch):
+                        yield from self._save(folder, one.uidvalidity, batch)
                         coming -= {name for email in batch for name in email.arrival.identities}
         yield from self._attach(folder, one.uidvalidity, after)
         return one
@@ -296,46 +218,12 @@ class _Run:
         one.unwanted |= UidSet(a.uid for a in found.arrivals if not is_wanted(a, start))
         one.asked_for |= UidSet(a.uid for a in what.download)
 
-    def _from_server(
-        self, observed: Observed, plans: "SimpleQueue[Arriving | None]"
-    ) -> Iterator[Identified | _Batch | _NotGiven]:
-        """Yield what the server tells and gives; for each `Identified` a plan is awaited.
-
-        The next window is identified before this one is downloaded, so that the plan is there in time.
-        """
-        failed: list[FetchFailed] = []
-        waiting = False
-        for uids in observed.unknown.windows(WINDOW):
-            yield identify(self.imap, uids)
-            if waiting:
-                failed += yield from self._download(observed, plans.get())
-            waiting = True
-        failed += yield from self._download(observed, plans.get())
-        if failed:
-            yield self._not_given(observed, failed)
-
-    def _read(
-        self, given: Iterable[Identified | _Batch | _NotGiven]
-    ) -> Iterator[Identified | _Read | _NotGiven]:
-        """Take out batches as they are read, so that the process that reads need not wait for the store."""
-        for item in given:
-            yield _Read(batch=self.reader.take_out(item.handed_in)) if isinstance(item, _Batch) else item
-
-    def _not_given(self, observed: Observed, failed: Sequence[FetchFailed]) -> _NotGiven:
-        """Tell emails that were moved or deleted while we downloaded from those that the server withholds."""
-        self._examine_again(observed)
-        alive = self.imap.uids()
-        return _NotGiven(
-            gone=UidSet(one.uid for one in failed) - alive,
-            failed=tuple(one for one in failed if one.uid in alive),
-        )
-
     def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
         from mailcrm.linking import apply_rule  # late: most syncs find nothing new
 
-        for begin in range(0, len(arrivals), _BATCH_EMAILS):
+        for begin in range(0, len(arrivals), BATCH_EMAILS):
             with self.db.transaction():
-                group = arrivals[begin : begin + _BATCH_EMAILS]
+                group = arrivals[begin : begin + BATCH_EMAILS]
                 threads = emails.attach(self.db, self.account, folder, uidvalidity, group)
                 # An email that came out of the junk folder links now.
                 linked = apply_rule(self.db, self.account, threads, now=self.clock())
@@ -346,69 +234,6 @@ class _Run:
         self.linked |= set(linked.threads)
         for thread_id, deals in linked.choices:
             yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
-
-    def _download(
-        self, observed: Observed, what: Arriving | None
-    ) -> Generator[_Batch, None, list[FetchFailed]]:
-        by_uid = {arrival.uid: arrival for arrival in what.download} if what is not None else {}
-        batch: list[Downloaded] = []
-        failed: list[FetchFailed] = []
-        size = 0
-        trouble: MailError | None = None
-        try:
-            for answer in self._answers(observed, list(by_uid.values())):
-                match answer:
-                    case FetchFailed():
-                        failed.append(answer)
-                    case Fetched(uid=uid, raw=raw, truncated=truncated):
-                        batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
-                        size += len(raw)
-                if len(batch) >= _BATCH_EMAILS or size >= _BATCH_BYTES:
-                    yield _Batch(handed_in=self.reader.hand_in(batch))
-                    batch, size = [], 0
-        except MailError as error:
-            trouble = error
-        # What came before the trouble is not downloaded again.
-        yield _Batch(handed_in=self.reader.hand_in(batch))
-        if trouble is not None:
-            raise trouble
-        return failed
-
-    def _answers(self, observed: Observed, arrivals: Sequence[Arrival]) -> Iterator[Fetched | FetchFailed]:
-        """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
-
-        An email on which it hangs up again is a failure of that email, and the others go on.
-        """
-        waiting = {arrival.uid: arrival for arrival in arrivals}
-        while waiting:
-            try:
-                for answer in self.imap.download(list(waiting.values()), size_limit=self.size_limit):
-                    del waiting[answer.uid]
-                    yield answer
-            except (ConnectError, ProtocolError):
-                self._reconnect(observed)
-                # It is one of the command that was under way.
-                for arrival in list(islice(waiting.values(), DOWNLOADS)):
-                    del waiting[arrival.uid]
-                    try:
-                        yield from self.imap.download([arrival], size_limit=self.size_limit)
-                    except (ConnectError, ProtocolError) as error:
-                        self._reconnect(observed)
-                        yield FetchFailed(uid=arrival.uid, error=str(error))
-
-    def _reconnect(self, observed: Observed) -> None:
-        self.cuts += 1
-        # Who leaves ends the connection, which looks like a cut.
-        if self.leaving.is_set() or self.cuts > _CUTS:
-            raise ConnectError("The mail server hung up again and again.")
-        self.imap = self.reopen()
-        if self.leaving.is_set():
-            self.imap.abandon()
-        self._examine_again(observed)
-
-    def _examine_again(self, observed: Observed) -> None:
-        if self.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
-            raise ProtocolError("The mail server renumbered the folder while it was synced.")
 
     def _not_fetched(self, folder: Folder, uidvalidity: int, uid: int, error: str) -> EmailFailed:
         """Record an email that could not be brought in."""

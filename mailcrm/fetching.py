@@ -1,0 +1,191 @@
+"""What is done with the server while emails that came before are stored: identify, download, connect again.
+
+A thread of its own does it, and hands emails to the process that reads them; a second thread takes them
+out again (docs/decisions/0017). Storing, and what there is to do, is left to `syncing`.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from queue import SimpleQueue
+from threading import Event
+from typing import Self
+
+from mailcrm.ahead import Ahead
+from mailcrm.core.errors import ConnectError, MailError, ProtocolError
+from mailcrm.core.plan import Arrival, Arriving
+from mailcrm.core.uids import UidSet
+from mailcrm.mail.imap import DOWNLOADS, Fetched, FetchFailed, ImapSession
+from mailcrm.observing import WINDOW, Identified, Observed, identify
+from mailcrm.reading import Downloaded, HandedIn, Reader
+from mailcrm.store.emails import NewEmail
+
+#: A batch is one transaction: a killed sync repeats those that were on their way, six at most.
+BATCH_EMAILS = 200
+_BATCH_BYTES = 6_000_000
+#: Batches that are downloaded, or being read, while one is stored.
+_AHEAD = 1
+#: A folder on which the server hangs up more often than this is given up.
+_CUTS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Read:
+    """A batch that is ready to be stored."""
+
+    batch: Sequence[NewEmail]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotGiven:
+    """What the server did not give: emails that are gone since we looked, and those that failed."""
+
+    gone: UidSet
+    failed: tuple[FetchFailed, ...]
+
+
+class Fetching:
+    """A connection to the server, made anew when it is cut; to be used in a `with` statement.
+
+    `imap` is for whoever holds this, except while `folder` is at work.
+    """
+
+    def __init__(self, open_imap: Callable[[], ImapSession], reader: Reader, *, size_limit: int) -> None:
+        """Connect; of an email above `size_limit`, in bytes, only the head will be fetched."""
+        self._sessions = ExitStack()
+        self._open_imap = open_imap
+        self._reader = reader
+        self._size_limit = size_limit
+        self._leaving = Event()
+        self._cuts = 0
+        self.imap = self._sessions.enter_context(open_imap())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._sessions.__exit__(*raised)  # type: ignore[arg-type] # the three that a with statement gives
+
+    def connect_again(self) -> None:
+        """Open a new connection in place of one that is over."""
+        self.imap = self._sessions.enter_context(self._open_imap())
+
+    @contextmanager
+    def folder(
+        self, observed: Observed
+    ) -> Iterator[tuple[Iterable[Identified | Read | NotGiven], Callable[[Arriving], None]]]:
+        """Begin to fetch what is unknown in the folder that is open.
+
+        Gives what comes, and where to put the plan for each `Identified` of it. Raises MailError where a
+        cut connection cannot be mended.
+        """
+        plans: SimpleQueue[Arriving | None] = SimpleQueue()
+        self._cuts = 0
+
+        def interrupt() -> None:
+            self._leaving.set()
+            plans.put(None)
+            self.imap.abandon()
+            self._reader.stop()
+
+        with (
+            Ahead(self._fetched(observed, plans), most=_AHEAD, interrupt=interrupt) as given,
+            Ahead(self._read(given), most=_AHEAD, interrupt=interrupt) as items,
+        ):
+            yield items, plans.put
+
+    def _fetched(
+        self, observed: Observed, plans: "SimpleQueue[Arriving | None]"
+    ) -> Iterator[Identified | HandedIn | NotGiven]:
+        # The next window is identified before this one is downloaded, so that the plan is there in time.
+        failed: list[FetchFailed] = []
+        waiting = False
+        for uids in observed.unknown.windows(WINDOW):
+            yield identify(self.imap, uids)
+            if waiting:
+                failed += yield from self._download(observed, plans.get())
+            waiting = True
+        failed += yield from self._download(observed, plans.get())
+        if failed:
+            yield self._not_given(observed, failed)
+
+    def _read(
+        self, given: Iterable[Identified | HandedIn | NotGiven]
+    ) -> Iterator[Identified | Read | NotGiven]:
+        """Take out batches as they are read, so that the process that reads need not wait for the store."""
+        for item in given:
+            yield Read(batch=self._reader.take_out(item)) if isinstance(item, HandedIn) else item
+
+    def _download(
+        self, observed: Observed, what: Arriving | None
+    ) -> Generator[HandedIn, None, list[FetchFailed]]:
+        by_uid = {arrival.uid: arrival for arrival in what.download} if what is not None else {}
+        batch: list[Downloaded] = []
+        failed: list[FetchFailed] = []
+        size = 0
+        trouble: MailError | None = None
+        try:
+            for answer in self._answers(observed, by_uid):
+                match answer:
+                    case FetchFailed():
+                        failed.append(answer)
+                    case Fetched(uid=uid, raw=raw, truncated=truncated):
+                        batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
+                        size += len(raw)
+                if len(batch) >= BATCH_EMAILS or size >= _BATCH_BYTES:
+                    yield self._reader.hand_in(batch)
+                    batch, size = [], 0
+        except MailError as error:
+            trouble = error
+        # What came before the trouble is not downloaded again.
+        if batch:
+            yield self._reader.hand_in(batch)
+        if trouble is not None:
+            raise trouble
+        return failed
+
+    def _answers(self, observed: Observed, wanted: Mapping[int, Arrival]) -> Iterator[Fetched | FetchFailed]:
+        """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
+
+        An email on which it hangs up again is a failure of that email, and the others go on.
+        """
+        waiting = dict(wanted)
+        while waiting:
+            try:
+                for answer in self.imap.download(list(waiting.values()), size_limit=self._size_limit):
+                    del waiting[answer.uid]
+                    yield answer
+            except (ConnectError, ProtocolError):
+                self._reconnect(observed)
+                # It is one of the command that was under way.
+                for arrival in list(islice(waiting.values(), DOWNLOADS)):
+                    del waiting[arrival.uid]
+                    try:
+                        yield from self.imap.download([arrival], size_limit=self._size_limit)
+                    except (ConnectError, ProtocolError) as error:
+                        self._reconnect(observed)
+                        yield FetchFailed(uid=arrival.uid, error=str(error))
+
+    def _not_given(self, observed: Observed, failed: Sequence[FetchFailed]) -> NotGiven:
+        """Tell emails that were moved or deleted while we downloaded from those that the server withholds."""
+        self._examine_again(observed)
+        alive = self.imap.uids()
+        return NotGiven(
+            gone=UidSet(one.uid for one in failed) - alive,
+            failed=tuple(one for one in failed if one.uid in alive),
+        )
+
+    def _reconnect(self, observed: Observed) -> None:
+        self._cuts += 1
+        # Who leaves ends the connection, which looks like a cut.
+        if self._leaving.is_set() or self._cuts > _CUTS:
+            raise ConnectError("The mail server hung up again and again.")
+        self.connect_again()
+        if self._leaving.is_set():
+            self.imap.abandon()
+        self._examine_again(observed)
+
+    def _examine_again(self, observed: Observed) -> None:
+        if self.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
+            raise ProtocolError("The mail server renumbered the folder while it was synced.")
