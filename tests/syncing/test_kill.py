@@ -428,7 +428,7 @@ def has_ended(pid: int) -> bool:
 def test_the_death_of_the_reading_process_does_not_matter(
     batches: int, model: ModelServer, undisturbed: Store
 ) -> None:
-    for number in range(800):
+    for number in range(1600):
         raw = letter(f"{number}@example.org", subject=f"letter {number}")
         model.append(ROOMS[number % 2], raw, days_ago(20) + timedelta(minutes=number))
     mailbox = ModelMailbox(model)
@@ -450,7 +450,7 @@ def test_the_death_of_the_reading_process_does_not_matter(
     assert [event.whole for event in only(events, AccountFinished)] == [True]
     after = stored(undisturbed.url)
     assert after.places == on_server(model, ROOMS[:2])
-    assert len(after.digests) == len(model.downloads) == 800
+    assert len(after.digests) == len(model.downloads) == 1600
     check_integrity(undisturbed.url)
 
 
