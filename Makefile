@@ -8,10 +8,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq
 
-.PHONY: help demo test test-long check bench format clean
+.PHONY: help demo test test-long check bench bench-growth format clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F ': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F ': ' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.demo-installed ## show mailcrm with a mail server of its own, in a minute
 	@$(bin)/mailcrm demo
@@ -34,6 +34,11 @@ bench: $(VENV)/.dev-installed ## compare the speed with that of other programs
 	@tools/install-servers bench
 	@$(bin)/python -m compileall -q mailcrm
 	$(bin)/python -m tests.bench
+
+bench-growth: $(VENV)/.dev-installed ## measure mailcrm alone on mailboxes of several sizes
+	@tools/install-servers
+	@$(bin)/python -m compileall -q mailcrm
+	$(bin)/python -m tests.bench.growth
 
 format: $(VENV)/.dev-installed ## format the source, and repair what can be repaired
 	$(bin)/ruff format

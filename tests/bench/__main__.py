@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -20,9 +19,10 @@ from typing import TypeAlias
 from mailcrm.store import open_database
 from mailcrm.store.emails import search_emails
 from tests.bench import figures as names
-from tests.bench.figures import Figures, document, median, tables
+from tests.bench.figures import Figures, document, tables
 from tests.bench.mailbox import Mailbox
 from tests.bench.programs import COMMANDS, HITS, Cost, Floor, Mailcrm, Mbsync, Mu, Notmuch, Server
+from tests.bench.timing import in_process
 from tests.servers.dovecot import DovecotServer, dovecot_available
 
 _EMAILS = int(os.environ.get("BENCH_N", "20000"))
@@ -30,7 +30,7 @@ _ROUNDS = int(os.environ.get("BENCH_RUNS", "3"))
 _JSON = Path(os.environ.get("BENCH_JSON", "build/bench.json"))
 _WORDS = {names.ENGLISH: "warranty", names.KOREAN: "계약서"}
 #: In each round, because one says little of a work that takes so little.
-_SEARCHES, _CALLS = 5, 50
+_SEARCHES = 5
 
 _Indexed: TypeAlias = Notmuch | Mu | Mailcrm
 _Syncing: TypeAlias = Mbsync | _Indexed
@@ -128,14 +128,8 @@ def _searches(figures: Figures, programs: Mapping[str, _Indexed]) -> None:
 
 
 def _search_in_process(store: str, word: str) -> Cost:
-    def search() -> Cost:
-        start, cpu_start = time.perf_counter(), time.process_time()
-        search_emails(db, word, limit=HITS)
-        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-        return Cost(seconds=seconds, cpu_seconds=cpu_seconds, largest=0, together=0)
-
     with closing(open_database(store, viewer=None)) as db:
-        return median([search() for _ in range(_CALLS)])
+        return in_process(lambda: search_emails(db, word, limit=HITS))
 
 
 if __name__ == "__main__":
