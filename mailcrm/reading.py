@@ -1,8 +1,8 @@
-"""Reading downloaded emails: parsed, cut into search terms, compressed, ready to be stored.
+"""Reading downloaded emails: parsed and cut into search terms, ready to be stored.
 
 Python computes in one thread at a time, so a long sync has its emails read in a process of its own
-(`python -m mailcrm.reading`) while this one talks to the server and to the store. How an email is
-parsed is left to `core.mime`, storing it to `store.emails`.
+(`python -m mailcrm.reading`) while this one talks to the server, compresses and stores, which Python
+does at the same time. How an email is parsed is left to `core.mime`, storing it to `store.emails`.
 """
 
 import contextlib
@@ -11,13 +11,14 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO, Self, TypeAlias
 
 from mailcrm.core.model import Direction, ParsedEmail, ParticipantRole
 from mailcrm.core.plan import Arrival
-from mailcrm.store.emails import NewEmail, new_email
+from mailcrm.store.emails import Content, NewEmail, Source, content, source
+from mailcrm.store.packed import unpack
 
 #: Emails after which a second process is worth the tenth of a second that it takes to start.
 _MANY = 200
@@ -34,23 +35,11 @@ class Downloaded:
     truncated: bool
 
 
-def read(batch: Sequence[Downloaded], own: Own) -> list[NewEmail]:
-    """Return the emails of a batch, read; `own` are the addresses that are us."""
+def read(sources: Iterable[bytes], own: Own) -> list[Content]:
+    """Return what each email says; `own` are the addresses that are us."""
     from mailcrm.core import mime  # late: most syncs find nothing new
 
-    found = []
-    for item in batch:
-        parsed = mime.parse(item.raw)
-        found.append(
-            new_email(
-                item.arrival,
-                item.raw,
-                truncated=item.truncated,
-                parsed=parsed,
-                direction=direction(parsed, own),
-            )
-        )
-    return found
+    return [content(parsed, direction(parsed, own)) for parsed in map(mime.parse, sources)]
 
 
 def direction(parsed: ParsedEmail, own: Own) -> Direction:
@@ -61,9 +50,9 @@ def direction(parsed: ParsedEmail, own: Own) -> Direction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandedIn:
-    """A batch that was handed in, and whether it was sent to the other process."""
+    """The sources of a batch that was handed in, and whether it was sent to the other process."""
 
-    batch: Sequence[Downloaded]
+    sources: Sequence[Source]
     sent: bool
 
 
@@ -102,26 +91,35 @@ class Reader:
         self._seen += len(batch)
         if self._process is None and self._seen > _MANY and not self._gone:
             self._process = _started()
+        sources = [source(item.arrival, item.raw, truncated=item.truncated) for item in batch]
         if self._process is None or self._gone:
-            return HandedIn(batch=batch, sent=False)
+            return HandedIn(sources=sources, sent=False)
         try:
-            _send(_pipes(self._process)[0], (batch, self._own))
+            _send(_pipes(self._process)[0], ([item.raw for item in batch], self._own))
         except OSError:
             self._gone = True
         # Also after a failure: only who takes out may say that nothing comes back.
-        return HandedIn(batch=batch, sent=True)
+        return HandedIn(sources=sources, sent=True)
 
     def take_out(self, handed_in: HandedIn) -> list[NewEmail]:
         """Return a batch when it is read."""
-        if handed_in.sent and self._process is not None:
-            try:
-                answer: list[NewEmail] = pickle.load(_pipes(self._process)[1])  # noqa: S301 (from our own process)
-            except (OSError, EOFError, pickle.UnpicklingError):
-                # It died, perhaps for want of memory: what it was to read is read here.
-                self._gone = True
-            else:
-                return answer
-        return read(handed_in.batch, self._own)
+        contents = self._answer() if handed_in.sent else None
+        if contents is None:
+            contents = read((unpack(one.packed) for one in handed_in.sources), self._own)
+        return [
+            NewEmail(source=one, content=said) for one, said in zip(handed_in.sources, contents, strict=True)
+        ]
+
+    def _answer(self) -> list[Content] | None:
+        """Return what the process has read; None when it died, perhaps for want of memory."""
+        if self._process is None:
+            return None
+        try:
+            answer: list[Content] = pickle.load(_pipes(self._process)[1])  # noqa: S301 (from our own process)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._gone = True
+            return None
+        return answer
 
 
 def _started() -> "subprocess.Popen[bytes]":
@@ -153,10 +151,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
-            batch, own = pickle.load(sys.stdin.buffer)  # noqa: S301 (from our own process)
+            sources, own = pickle.load(sys.stdin.buffer)  # noqa: S301 (from our own process)
         except EOFError:
             return
-        _send(sys.stdout.buffer, read(batch, own))
+        _send(sys.stdout.buffer, read(sources, own))
 
 
 if __name__ == "__main__":

@@ -268,7 +268,7 @@ class _Run:
             account=self.account.address,
             folder=folder.name,
             count=len(batch),
-            bytes=sum(item.size for item in batch),
+            bytes=sum(item.source.size for item in batch),
         )
         yield from self._told(linked)
 

@@ -340,7 +340,10 @@ def receive(url: str, raw: bytes) -> None:
     arrival = Arrival(
         uid=1, identity="?1", size=len(raw), received_at=now, sent_at=None, flags=frozenset(("\\Seen",))
     )
-    letter = emails.new_email(arrival, raw, truncated=False, parsed=mime.parse(raw), direction=Direction.IN)
+    letter = emails.NewEmail(
+        source=emails.source(arrival, raw, truncated=False),
+        content=emails.content(mime.parse(raw), Direction.IN),
+    )
     emails.save_batch(db, account, inbox, 1, [letter])
     folders.record_failure(db, inbox, 1, 2, "The mail server left this email out.", at=now)
     db.close()

@@ -34,18 +34,27 @@ _BODY_TERMS = 12_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewEmail:
-    """A downloaded email, ready to be stored.
+class Source:
+    """A downloaded email as the server gave it, ready to be stored.
 
-    `size` counts the bytes of its source, `source` is the source compressed and `digest` its SHA-256;
-    `subject`, `people` and `body` are search terms with spaces between.
+    `size` counts its bytes, `packed` holds them compressed and `digest` is their SHA-256; when
+    `truncated`, there is only its head.
     """
 
     arrival: Arrival
     size: int
-    source: bytes
+    packed: bytes
     digest: str
     truncated: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """What an email says, ready to be stored.
+
+    `subject`, `people` and `body` are search terms with spaces between.
+    """
+
     parsed: ParsedEmail
     direction: Direction
     subject: str
@@ -53,20 +62,36 @@ class NewEmail:
     body: PackedText
 
 
-def new_email(
-    arrival: Arrival, raw: bytes, *, truncated: bool, parsed: ParsedEmail, direction: Direction
-) -> NewEmail:
-    """Return an email ready to be stored: this is the part of storing that needs no store."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEmail:
+    """An email that is not stored yet."""
+
+    source: Source
+    content: Content
+
+    @property
+    def arrival(self) -> Arrival:
+        """What the server told of it."""
+        return self.source.arrival
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its source."""
+        return self.source.digest
+
+
+def source(arrival: Arrival, raw: bytes, *, truncated: bool) -> Source:
+    """Return an email's source, compressed."""
+    return Source(arrival=arrival, size=len(raw), packed=pack(raw), digest=digest(raw), truncated=truncated)
+
+
+def content(parsed: ParsedEmail, direction: Direction) -> Content:
+    """Return what an email says, cut into search terms."""
     from mailcrm.core.search_terms import joined_terms  # late: most syncs find nothing new
 
     people = " ".join(f"{p.name} {p.address}" for p in parsed.participants)
     files = " ".join(attachment.name for attachment in parsed.attachments)
-    return NewEmail(
-        arrival=arrival,
-        size=len(raw),
-        source=pack(raw),
-        digest=digest(raw),
-        truncated=truncated,
+    return Content(
         parsed=parsed,
         direction=direction,
         subject=joined_terms(parsed.subject, _SUBJECT_TERMS),
@@ -146,7 +171,7 @@ def _identities(account: Account, known: Mapping[Arrival, int]) -> list[dict[str
 
 
 def _received(item: NewEmail) -> Received:
-    parsed = item.parsed
+    parsed = item.content.parsed
     return Received(
         ids=thread_ids(parsed.message_id, parsed.in_reply_to, parsed.references),
         subject=parsed.subject,
@@ -155,7 +180,7 @@ def _received(item: NewEmail) -> Received:
 
 
 def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object]:
-    parsed = item.parsed
+    parsed = item.content.parsed
     sender = next((p for p in parsed.participants if p.role is ParticipantRole.FROM), None)
     return {
         "account_id": account.id,
@@ -169,9 +194,9 @@ def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object
         "sent_at": parsed.sent_at,
         "received_at": item.arrival.received_at,
         "size": item.arrival.size,
-        "direction": item.direction,
+        "direction": item.content.direction,
         "has_attachment": any(not attachment.inline for attachment in parsed.attachments),
-        "truncated": item.truncated,
+        "truncated": item.source.truncated,
         "from_ambiguous": parsed.from_ambiguous,
         "automatic": parsed.automatic,
         "repairs": " ".join(parsed.repairs),
@@ -183,12 +208,21 @@ def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
     """Store bodies, sources, search terms, participants and attachments of new emails."""
     from mailcrm.core.addresses import without_tag  # late: most syncs find nothing new
 
-    db.write_many("add_email_body", [{"email_id": key, "text": item.parsed.text} for key, item in added])
-    db.write_many("add_email_source", [{"email_id": key, "source": item.source} for key, item in added])
+    db.write_many(
+        "add_email_body", [{"email_id": key, "text": item.content.parsed.text} for key, item in added]
+    )
+    db.write_many(
+        "add_email_source", [{"email_id": key, "source": item.source.packed} for key, item in added]
+    )
     db.write_many(
         "add_email_terms",
         [
-            {"email_id": key, "subject": item.subject, "people": item.people, "body": item.body}
+            {
+                "email_id": key,
+                "subject": item.content.subject,
+                "people": item.content.people,
+                "body": item.content.body,
+            }
             for key, item in added
         ],
     )
@@ -205,7 +239,7 @@ def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
                 "untagged": without_tag(participant.address),
             }
             for key, item in added
-            for position, participant in enumerate(item.parsed.participants)
+            for position, participant in enumerate(item.content.parsed.participants)
         ],
     )
     db.write_many(
@@ -221,7 +255,7 @@ def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
                 "inline": attachment.inline,
             }
             for key, item in added
-            for position, attachment in enumerate(item.parsed.attachments)
+            for position, attachment in enumerate(item.content.parsed.attachments)
         ],
     )
 

@@ -808,7 +808,12 @@ def test_fault_3_a_nul_breaks_no_batch(db: Database, field: str) -> None:
     inbox = folder(db, account)
     hostile = letter(1, "a@example.org")
     value: Any = ("a\0b@example.org",) if field == "references" else "a\0b"
-    hostile = dataclasses.replace(hostile, parsed=dataclasses.replace(hostile.parsed, **{field: value}))
+    hostile = dataclasses.replace(
+        hostile,
+        content=dataclasses.replace(
+            hostile.content, parsed=dataclasses.replace(hostile.content.parsed, **{field: value})
+        ),
+    )
     assert save(db, account, inbox, hostile, letter(2, "b@example.org")).new == 2
 
 

@@ -139,7 +139,7 @@ def test_an_email_comes_back_with_all_that_hangs_on_it(db: Database, account: Ac
     mail = letter(1, "a@example.org", text="Zeile 1\n\nZeile 2", people=people, attachments=parts)
     (thread,) = save(db, account, inbox, mail).threads
     (full,) = emails.thread_emails(db, thread)
-    assert full.participants == mail.parsed.participants
+    assert full.participants == mail.content.parsed.participants
     assert full.attachments == tuple(parts)
     assert full.text == "Zeile 1\n\nZeile 2"
     assert full.row.has_attachment

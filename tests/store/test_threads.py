@@ -39,8 +39,11 @@ def together(mails: Sequence[NewEmail]) -> set[frozenset[str]]:
     """Return the same by the definition: whatever shares an id belongs together."""
     groups: list[tuple[set[str], set[str]]] = []
     for mail in mails:
-        ids = {*mail.parsed.references, *([mail.parsed.message_id] if mail.parsed.message_id else [])}
-        subjects = {mail.parsed.subject}
+        ids = {
+            *mail.content.parsed.references,
+            *([mail.content.parsed.message_id] if mail.content.parsed.message_id else []),
+        }
+        subjects = {mail.content.parsed.subject}
         for other in [group for group in groups if group[0] & ids]:
             groups.remove(other)
             ids |= other[0]

@@ -35,7 +35,7 @@ from mailcrm.core.model import (
 from mailcrm.core.plan import Arrival, identity
 from mailcrm.store import accounts, folders, rules, sqlite
 from mailcrm.store.database import Database
-from mailcrm.store.emails import NewEmail, Saved, new_email, save_batch
+from mailcrm.store.emails import NewEmail, Saved, content, save_batch, source
 from mailcrm.store.location import is_postgres, sqlite_path
 from mailcrm.store.packed import pack
 from tests.conftest import NOW
@@ -533,33 +533,29 @@ def letter(
     """Return an email as a sync would store it, from Kim to Ann unless `people` says otherwise."""
     raw = f"{uid} {message_id} {subject}".encode() if raw is None else raw
     named = people or {ParticipantRole.FROM: "kim@example.kr", ParticipantRole.TO: "ann@example.com"}
-    return new_email(
-        Arrival(
-            uid=uid,
-            identity=identity(message_id, len(raw), received_at),
-            size=len(raw),
-            received_at=received_at,
-            sent_at=sent_at,
-            flags=frozenset(flags),
-        ),
-        raw,
-        truncated=False,
-        parsed=ParsedEmail(
-            message_id=message_id,
-            in_reply_to=(),
-            references=tuple(references),
-            sent_at=sent_at,
-            subject=subject,
-            participants=tuple(Participant(role=role, name="", address=at) for role, at in named.items()),
-            from_ambiguous=from_ambiguous,
-            automatic=automatic,
-            text=text,
-            preview=text[:200],
-            attachments=tuple(attachments),
-            repairs=(),
-        ),
-        direction=Direction.IN,
+    arrived = Arrival(
+        uid=uid,
+        identity=identity(message_id, len(raw), received_at),
+        size=len(raw),
+        received_at=received_at,
+        sent_at=sent_at,
+        flags=frozenset(flags),
     )
+    parsed = ParsedEmail(
+        message_id=message_id,
+        in_reply_to=(),
+        references=tuple(references),
+        sent_at=sent_at,
+        subject=subject,
+        participants=tuple(Participant(role=role, name="", address=at) for role, at in named.items()),
+        from_ambiguous=from_ambiguous,
+        automatic=automatic,
+        text=text,
+        preview=text[:200],
+        attachments=tuple(attachments),
+        repairs=(),
+    )
+    return NewEmail(source=source(arrived, raw, truncated=False), content=content(parsed, Direction.IN))
 
 
 def save(db: Database, account: Account, into: Folder, *letters: NewEmail) -> Saved:
