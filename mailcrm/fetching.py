@@ -4,9 +4,9 @@ A thread of its own does it, and hands emails to the process that reads them; a 
 out again (docs/decisions/0017). Storing, and what there is to do, is left to `syncing`.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 from threading import Event
@@ -26,8 +26,9 @@ BATCH_EMAILS = 200
 _BATCH_BYTES = 6_000_000
 #: Batches that are downloaded, or being read, while one is stored.
 _AHEAD = 1
-#: A folder on which the server hangs up more often than this is given up.
-_CUTS = 3
+#: A folder on which the server hangs up so often, with nothing given in between, is given up. It takes
+#: eleven to come from a window down to the one email on whose header a server stumbles.
+_CUTS = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,14 @@ class NotGiven:
 
     gone: UidSet
     failed: tuple[FetchFailed, ...]
+
+
+@dataclass(slots=True)
+class _Doubtful:
+    """Emails of which the server told or gave nothing."""
+
+    failed: list[FetchFailed] = field(default_factory=list)
+    unidentified: UidSet = field(default_factory=UidSet)
 
 
 class Fetching:
@@ -82,6 +91,7 @@ class Fetching:
         """
         plans: SimpleQueue[Arriving | None] = SimpleQueue()
         self._cuts = 0
+        self._reader.expect(len(observed.unknown))
 
         def interrupt() -> None:
             self._leaving.set()
@@ -99,16 +109,41 @@ class Fetching:
         self, observed: Observed, plans: "SimpleQueue[Arriving | None]"
     ) -> Iterator[Identified | HandedIn | NotGiven]:
         # The next window is identified before this one is downloaded, so that the plan is there in time.
-        failed: list[FetchFailed] = []
-        waiting = False
-        for uids in observed.unknown.windows(WINDOW):
-            yield identify(self.imap, uids)
-            if waiting:
-                failed += yield from self._download(observed, plans.get())
-            waiting = True
-        failed += yield from self._download(observed, plans.get())
-        if failed:
-            yield self._not_given(observed, failed)
+        doubtful = _Doubtful()
+        try:
+            waiting = False
+            for uids in observed.unknown.windows(WINDOW):
+                yield self._identified(observed, uids, doubtful)
+                if waiting:
+                    yield from self._download(observed, plans.get(), doubtful)
+                waiting = True
+            yield from self._download(observed, plans.get(), doubtful)
+        except MailError:
+            # What is known already is not forgotten.
+            yield NotGiven(gone=UidSet(), failed=tuple(doubtful.failed))
+            raise
+        if doubtful.failed or doubtful.unidentified:
+            yield self._not_given(observed, doubtful)
+
+    def _identified(self, observed: Observed, uids: UidSet, doubtful: "_Doubtful") -> Identified:
+        """Identify a window; where the server hangs up, in halves, down to the email that it is."""
+        try:
+            found = identify(self.imap, uids)
+        except (ConnectError, ProtocolError) as error:
+            self._reconnect(observed)
+            if len(uids) > 1:
+                halves = [
+                    self._identified(observed, half, doubtful) for half in uids.windows((len(uids) + 1) // 2)
+                ]
+                return Identified(
+                    arrivals=tuple(arrival for half in halves for arrival in half.arrivals),
+                    unidentified=halves[0].unidentified | halves[-1].unidentified,
+                )
+            doubtful.failed += [FetchFailed(uid=uid, error=str(error)) for uid in uids]
+            return Identified(arrivals=(), unidentified=uids)
+        self._cuts = 0
+        doubtful.unidentified |= found.unidentified
+        return found
 
     def _read(
         self, given: Iterable[Identified | HandedIn | NotGiven]
@@ -118,18 +153,17 @@ class Fetching:
             yield Read(batch=self._reader.take_out(item)) if isinstance(item, HandedIn) else item
 
     def _download(
-        self, observed: Observed, what: Arriving | None
-    ) -> Generator[HandedIn, None, list[FetchFailed]]:
+        self, observed: Observed, what: Arriving | None, doubtful: "_Doubtful"
+    ) -> Iterator[HandedIn]:
         by_uid = {arrival.uid: arrival for arrival in what.download} if what is not None else {}
         batch: list[Downloaded] = []
-        failed: list[FetchFailed] = []
         size = 0
         trouble: MailError | None = None
         try:
             for answer in self._answers(observed, by_uid):
                 match answer:
                     case FetchFailed():
-                        failed.append(answer)
+                        doubtful.failed.append(answer)
                     case Fetched(uid=uid, raw=raw, truncated=truncated):
                         batch.append(Downloaded(arrival=by_uid[uid], raw=raw, truncated=truncated))
                         size += len(raw)
@@ -143,7 +177,6 @@ class Fetching:
             yield self._reader.hand_in(batch)
         if trouble is not None:
             raise trouble
-        return failed
 
     def _answers(self, observed: Observed, wanted: Mapping[int, Arrival]) -> Iterator[Fetched | FetchFailed]:
         """Yield what the server gives; where it hangs up, connect again and ask for one email at a time.
@@ -155,6 +188,7 @@ class Fetching:
             try:
                 for answer in self.imap.download(list(waiting.values()), size_limit=self._size_limit):
                     del waiting[answer.uid]
+                    self._cuts = 0
                     yield answer
             except (ConnectError, ProtocolError):
                 self._reconnect(observed)
@@ -163,17 +197,18 @@ class Fetching:
                     del waiting[arrival.uid]
                     try:
                         yield from self.imap.download([arrival], size_limit=self._size_limit)
+                        self._cuts = 0
                     except (ConnectError, ProtocolError) as error:
                         self._reconnect(observed)
                         yield FetchFailed(uid=arrival.uid, error=str(error))
 
-    def _not_given(self, observed: Observed, failed: Sequence[FetchFailed]) -> NotGiven:
-        """Tell emails that were moved or deleted while we downloaded from those that the server withholds."""
+    def _not_given(self, observed: Observed, doubtful: "_Doubtful") -> NotGiven:
+        """Tell emails that were moved or deleted while we looked from those that the server withholds."""
         self._examine_again(observed)
         alive = self.imap.uids()
         return NotGiven(
-            gone=UidSet(one.uid for one in failed) - alive,
-            failed=tuple(one for one in failed if one.uid in alive),
+            gone=(UidSet(one.uid for one in doubtful.failed) | doubtful.unidentified) - alive,
+            failed=tuple(one for one in doubtful.failed if one.uid in alive),
         )
 
     def _reconnect(self, observed: Observed) -> None:

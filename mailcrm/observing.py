@@ -16,7 +16,7 @@ from mailcrm.store import emails, folders
 from mailcrm.store.database import Database
 
 #: Emails that are identified, and planned for, at a time.
-WINDOW = 5_000
+WINDOW = 2_000
 #: Placed emails whose flags are asked for where the server has no CONDSTORE (RFC 7162).
 _FLAGS_WITHOUT_CONDSTORE = 1_000
 
@@ -57,7 +57,7 @@ def plan_account(db: Database, imap: ImapSession, account: Account) -> Iterator[
         coming: set[str] = set()
         plans = []
         for uids in observed.unknown.windows(WINDOW):
-            found = plan(db, account, identify(imap, uids), coming)
+            found = plan(db, account, observed, identify(imap, uids), coming)
             coming |= identities(found)
             plans.append(found)
         yield planned(account, observed, *plans)
@@ -97,7 +97,7 @@ def observe(
         alive=alive,
         since=since & alive,
         unknown=to_identify(state, status.uidvalidity, alive, alive if older else since),
-        flags=_flags(imap, state, status),
+        flags=_flags(imap, state, status, alive),
     )
 
 
@@ -107,11 +107,14 @@ def identify(imap: ImapSession, uids: UidSet) -> Identified:
     return Identified(arrivals=arrivals, unidentified=uids - UidSet(arrival.uid for arrival in arrivals))
 
 
-def plan(db: Database, account: Account, found: Identified, coming: AbstractSet[str]) -> Arriving:
+def plan(
+    db: Database, account: Account, observed: Observed, found: Identified, coming: AbstractSet[str]
+) -> Arriving:
     """Return how to bring in what was identified; `coming` are identities on their way to the store."""
     names = {name for arrival in found.arrivals for name in arrival.identities}
     have = emails.known_identities(db, account, names)
-    return arriving(found.arrivals, have=have, coming=coming, start=account.history_start)
+    failed = observed.state.failed
+    return arriving(found.arrivals, have=have, coming=coming, failed=failed, start=account.history_start)
 
 
 def identities(plan: Arriving) -> set[str]:
@@ -119,13 +122,13 @@ def identities(plan: Arriving) -> set[str]:
     return {name for arrival in plan.download for name in arrival.identities}
 
 
-def _flags(imap: ImapSession, state: FolderState, status: FolderStatus) -> dict[int, Flags]:
+def _flags(imap: ImapSession, state: FolderState, status: FolderStatus, alive: UidSet) -> dict[int, Flags]:
     """Return the flags of placed emails that may have changed."""
     if not state.placed:
         return {}
     modseq = status.highestmodseq
     if modseq is not None and state.highestmodseq is not None and state.uidvalidity == status.uidvalidity:
-        found = {} if modseq == state.highestmodseq else imap.flags_since(state.highestmodseq)
+        found = {} if modseq == state.highestmodseq else imap.flags_since(state.highestmodseq, alive)
         return {uid: flags for uid, flags in found.items() if uid in state.placed}
     # With mod-sequences this is the one time that all are asked for; without, it is every time.
     asked = state.placed if modseq is not None else next(state.placed.windows(_FLAGS_WITHOUT_CONDSTORE))

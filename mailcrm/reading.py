@@ -57,7 +57,7 @@ class HandedIn:
 
 
 class Reader:
-    """Reads batches in the order in which they are handed in, in another process once there are many.
+    """Reads batches in the order in which they are handed in, in another process when many are expected.
 
     One thread may hand in while another takes out: a pipe that is full makes the first one wait. To be
     used in a `with` statement.
@@ -66,7 +66,6 @@ class Reader:
     def __init__(self, own: Own) -> None:
         """Take the addresses that are us; nothing is started yet."""
         self._own = own
-        self._seen = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._gone = False
 
@@ -86,11 +85,13 @@ class Reader:
             self._process.kill()
             self._process.wait()
 
+    def expect(self, count: int) -> None:
+        """Make ready for so many emails."""
+        if self._process is None and count > _MANY and not self._gone:
+            self._process = _started()
+
     def hand_in(self, batch: Sequence[Downloaded]) -> HandedIn:
         """Hand in a batch, to be taken out once everything before it was."""
-        self._seen += len(batch)
-        if self._process is None and self._seen > _MANY and not self._gone:
-            self._process = _started()
         sources = [source(item.arrival, item.raw, truncated=item.truncated) for item in batch]
         if self._process is None or self._gone:
             return HandedIn(sources=sources, sent=False)
@@ -126,7 +127,8 @@ def _started() -> "subprocess.Popen[bytes]":
     # It needs no password, so it gets none.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAILCRM_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "mailcrm.reading"],
+        # Not from the folder we stand in: a pickle.py there would be run (-P).
+        [sys.executable, "-P", "-m", "mailcrm.reading"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -57,6 +57,7 @@ class _Arrival:
     unidentified: UidSet = field(default_factory=UidSet)
     unwanted: UidSet = field(default_factory=UidSet)
     asked_for: UidSet = field(default_factory=UidSet)
+    failed: bool = False
 
     @property
     def folder(self) -> Folder:
@@ -193,7 +194,7 @@ class _Run:
             for item in items:
                 match item:
                     case Identified():
-                        what = plan(self.db, self.account, item, coming)
+                        what = plan(self.db, self.account, observed, item, coming)
                         answer(what)
                         looked_at += len(item.arrivals) + len(item.unidentified)
                         ahead = len(observed.unknown) - looked_at
@@ -204,6 +205,8 @@ class _Run:
                         self._look_closer(one, item, what)
                     case NotGiven():
                         one.unwanted |= item.gone
+                        one.unidentified -= item.gone
+                        one.failed = one.failed or bool(item.failed)
                         for failed in item.failed:
                             yield self._not_fetched(folder, one.uidvalidity, failed.uid, failed.error)
                     case Read(batch=batch):
@@ -343,7 +346,7 @@ class _Run:
             one.folder,
             on_server=len(window),
             stored=len(window & placed),
-            seen=None if one.unidentified else marked(one.observed.status, self.account),
+            seen=None if one.unidentified or one.failed else marked(one.observed.status, self.account),
         )
 
     def _finished(self, folder: Folder, *, on_server: int, stored: int, seen: str | None) -> FolderFinished:

@@ -4,12 +4,13 @@ What to do with the accounts that it names is left to `rounds`.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from mailcrm.core.errors import ConfigError, CredentialMissing, MailError
+from mailcrm.core.errors import ConfigError, ConnectError, CredentialMissing, MailError, Throttled
 from mailcrm.core.model import Account
 from mailcrm.mail.imap import ImapSession
 
@@ -43,10 +44,12 @@ def listening(
 
 
 def _due(chosen: Sequence[Account], told: "SimpleQueue[Account]", every: float) -> Iterator[list[Account]]:
+    all_due = time.monotonic() + every
     while True:
         try:
-            due = [told.get(timeout=every)]
+            due = [told.get(timeout=max(0.0, all_due - time.monotonic()))]
         except Empty:
+            all_due = time.monotonic() + every
             yield list(chosen)
             continue
         while not told.empty():
@@ -83,12 +86,14 @@ class _Listener:
                     if "IDLE" not in self._imap.capabilities:
                         return
                     self._listen(self._imap)
-            except MailError as error:
-                # The next sync meets it, too, and tells it.
+            # The sync that the clock starts meets it, too, and tells it.
+            except (ConnectError, Throttled) as error:
                 logger.info("account %d is not listened to: %s", self._account.id, error)
-                self._leaving.wait(_LOST)
-            except (ConfigError, CredentialMissing) as error:
-                logger.info("account %d is not listened to: %s", self._account.id, error)
+                asked = error.retry_after if isinstance(error, Throttled) else None
+                self._leaving.wait(max(_LOST, asked.total_seconds() if asked is not None else 0.0))
+            except (MailError, ConfigError, CredentialMissing) as error:
+                # A refused password is not tried again, nor an IDLE that the server does not take.
+                logger.info("account %d is not listened to any more: %s", self._account.id, error)
                 return
 
     def _listen(self, imap: ImapSession) -> None:

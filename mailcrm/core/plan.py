@@ -29,13 +29,15 @@ class FolderState:
 
     `uidvalidity` is that of the last finished sync, None before the first. `placed` are the UIDs
     stored under the *server's present* UIDVALIDITY, whoever stored them: a finished sync or one
-    that was killed. `highest_uid` is the highest UID that a finished sync has looked at.
+    that was killed. `failed` are those that the server did not give when it was asked. `highest_uid`
+    is the highest UID that a finished sync has looked at.
     """
 
     uidvalidity: int | None
     highestmodseq: int | None
     highest_uid: int
     placed: UidSet
+    failed: UidSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,13 +57,13 @@ class Arrival:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """What the email may be known by."""
-        return (self.identity,) if self.object_id is None else (self.identity, self.object_id)
+        """What the email is known by once it is stored."""
+        return (self.identity,) if self.object_id is None else (self.object_id, self.identity)
 
-    @property
-    def proofs(self) -> tuple[str, ...]:
-        """Those of its identities that are no mere resemblance."""
-        return tuple(name for name in self.identities if not name.startswith(_RESEMBLANCE))
+    def is_among(self, names: AbstractSet[str]) -> bool:
+        """Say whether it is proved to be one of the emails that are known by `names`."""
+        resembles = self.identity.startswith(_RESEMBLANCE)
+        return self.object_id in names or (not resembles and self.identity in names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,15 +140,15 @@ def to_identify(state: FolderState, uidvalidity: int, alive: UidSet, since: UidS
 
     `alive` are all UIDs of the folder, `since` those that the server counts to the history
     window. UIDs above the highest one seen are looked at whatever their date, because an old
-    email may have been moved here; after a renumbering all are, because any may be an old
-    acquaintance.
+    email may have been moved here, and those that failed, because they were wanted; after a
+    renumbering all are, because any may be an old acquaintance.
     """
     if state.uidvalidity is None:
         wanted = since
     elif state.uidvalidity != uidvalidity:
         wanted = alive
     else:
-        wanted = since | alive.above(state.highest_uid)
+        wanted = since | alive.above(state.highest_uid) | state.failed
     return (wanted & alive) - state.placed
 
 
@@ -168,24 +170,26 @@ def arriving(
     *,
     have: AbstractSet[str],
     coming: AbstractSet[str],
+    failed: AbstractSet[int],
     start: datetime | None,
 ) -> Arriving:
     """Return how to bring in what was identified, the newest emails first.
 
     `have` are the identities that the store holds, from any folder of the account, `coming` those
-    of emails on their way to it. An email that is not wanted is attached when it is known and
-    otherwise left alone.
+    of emails on their way to it. UIDs that `failed` come last: what they stop is stopped late, and
+    another copy of the same email may be sound. An email that is not wanted is attached when it is
+    known and otherwise left alone.
     """
     known, wanted, again = [], [], []
     soon = set(coming)
-    for arrival in sorted(arrivals, key=lambda a: a.uid, reverse=True):
-        if not have.isdisjoint(arrival.proofs):
+    for arrival in sorted(arrivals, key=lambda a: (a.uid in failed, -a.uid)):
+        if arrival.is_among(have):
             known.append(arrival)
-        elif not soon.isdisjoint(arrival.proofs):
+        elif arrival.is_among(soon):
             again.append(arrival)
         elif is_wanted(arrival, start) or arrival.identity in have:
             wanted.append(arrival)
-            soon.update(arrival.proofs)
+            soon.update(arrival.identities)
     return Arriving(attach=tuple(known), download=tuple(wanted), attach_after=tuple(again))
 
 

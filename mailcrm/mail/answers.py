@@ -85,20 +85,26 @@ def tells_of_change(answer: Answer) -> bool:
     return re.match(rb"(\d{1,10} (EXISTS|EXPUNGE|FETCH)|VANISHED)\b", answer[0], re.IGNORECASE) is not None
 
 
-def found(answers: Iterable[Answer]) -> UidSet:
-    """Return the UIDs in the answers to SEARCH: single ones, or the runs of ESEARCH (RFC 9051, 7.3.4)."""
+def found(answers: Iterable[Answer]) -> UidSet | None:
+    """Return the UIDs in the answers to SEARCH: single ones, or the runs of ESEARCH (RFC 9051, 7.3.4).
+
+    None when there is no such answer.
+    """
     runs: list[Run] = []
+    answered = False
     for answer in answers:
         name, _, rest = answer[0].partition(b" ")
         match name.strip().upper():
             case b"SEARCH":
+                answered = True
                 # What MODSEQ adds in brackets is left out.
                 words = rest.partition(b"(")[0].split()
                 singles = (uid for word in words if (uid := number(word, LAST_UID)))
                 runs += ((uid, uid) for uid in singles)
             case b"ESEARCH":
+                answered = True
                 runs += _esearch(rest)
-    return UidSet.of_runs(runs)
+    return UidSet.of_runs(runs) if answered else None
 
 
 def _esearch(rest: bytes) -> Iterator[Run]:

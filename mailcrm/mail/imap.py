@@ -33,6 +33,8 @@ DOWNLOADS = 500
 _DOWNLOAD_BYTES = 16_000_000
 #: Emails of which anything smaller is asked for with one command.
 _LOOKED_AT = 5_000
+#: Emails whose changed flags are asked for with one command: all may have changed.
+_FLAGGED = 100_000
 #: Octets of a sequence-set: RFC 2683, 3.2.1.5, tells clients to keep a command below 1,000, and RFC 7162, 4,
 #: below 8,192 where a server knows CONDSTORE.
 _SET_OCTETS = 900
@@ -212,7 +214,8 @@ class ImapSession:
         from a partial answer would be taken for deleted.
         """
         # iCloud answers a SEARCH that names no UIDs with sequence numbers.
-        found, expunged = self._search(b"UID 1:*")
+        answer, expunged = self._search(b"UID 1:*")
+        found = answer or UidSet()
         if len(found) + expunged < self._exists:
             told, _ = self._say(b"NOOP")  # now the server may tell of an EXPUNGE (RFC 9051, 7.5.1)
             expunged += answers.count(told, b"EXPUNGE")
@@ -234,7 +237,9 @@ class ImapSession:
 
         # Some servers know no date before 1970.
         day = format_criteria_date(max(start, _EARLIEST) - CALENDAR_SLACK)
-        return self._search(b"UID 1:* OR SINCE %b SENTSINCE %b" % (day, day))[0]
+        found, _ = self._search(b"UID 1:* OR SINCE %b SENTSINCE %b" % (day, day))
+        # Without an answer nothing is known of the dates, so every email is looked at.
+        return self.uids() if found is None else found
 
     def identify(self, uids: Iterable[int]) -> Iterator[Arrival]:
         """Yield what identifies each email; one that is gone is left out."""
@@ -261,11 +266,16 @@ class ImapSession:
             found |= {uid: said[uid] for uid in group if uid in said}
         return found
 
-    def flags_since(self, modseq: int) -> dict[int, Flags]:
-        """Return the flags changed after `modseq` (RFC 7162, 3.1.4.1), where CONDSTORE is offered."""
-        if not self._exists:
-            return {}
-        return self._flags(b"1:*", b" (CHANGEDSINCE %d)" % modseq)
+    def flags_since(self, modseq: int, uids: UidSet) -> dict[int, Flags]:
+        """Return the flags changed after `modseq` (RFC 7162, 3.1.4.1), where CONDSTORE is offered.
+
+        `uids` are all of the folder.
+        """
+        found: dict[int, Flags] = {}
+        for part in uids.windows(min([_FLAGGED, *_message_limit(self.capabilities)])):
+            span = b"%d:%d" % (part.runs[0][0], part.highest)
+            found |= self._flags(span, b" (CHANGEDSINCE %d)" % modseq)
+        return found
 
     def download(self, arrivals: Sequence[Arrival], *, size_limit: int) -> Iterator[Fetched | FetchFailed]:
         """Yield the source of each email as it comes; of one above `size_limit`, in bytes, only the head."""
@@ -318,8 +328,11 @@ class ImapSession:
             raise refusals.refused(done.text)
         return told
 
-    def _search(self, criteria: bytes) -> tuple[UidSet, int]:
-        """Return the UIDs that were found, and how many emails went away meanwhile."""
+    def _search(self, criteria: bytes) -> tuple[UidSet | None, int]:
+        """Return the UIDs that were found, and how many emails went away meanwhile.
+
+        None is for a server that says OK and nothing else, against RFC 9051, 6.4.4.
+        """
         # The newest window first: an EXPUNGE in between moves emails down, into a window still to come.
         window = min([max(1, self._exists), *_message_limit(self.capabilities)])
         found, expunged = UidSet(), 0
@@ -327,7 +340,10 @@ class ImapSession:
             high = b"*" if low + window > self._exists else b"%d" % (low + window - 1)
             sequence = b"" if self._exists <= window else b"%d:%b " % (low, high)
             told = self._searched(sequence + criteria)
-            found |= answers.found(told)
+            part = answers.found(told)
+            if part is None:
+                return None, expunged
+            found |= part
             expunged += answers.count(told, b"EXPUNGE")
         return found, expunged
 
@@ -337,8 +353,7 @@ class ImapSession:
             told, done = self._say(b"UID SEARCH RETURN (ALL) " + criteria)
             if done.status == "OK":
                 return told
-            self._set_octets = _SET_OCTETS_WITH_CONDSTORE if "CONDSTORE" in self.capabilities else _SET_OCTETS
-        self._extended_search = False
+            self._extended_search = False
         told, done = self._say(b"UID SEARCH " + criteria)
         if done.status != "OK":
             raise refusals.refused(done.text)
@@ -367,6 +382,12 @@ class ImapSession:
                 missing.discard(uid)
                 yield uid, fields
         left = sorted(missing)
+        if left and refusal is None and len(uids) > 1:
+            # Of a UID that is not there any more a server says nothing (RFC 9051, 6.4.9).
+            there, _ = self._search(b"UID %d:%d" % (left[0], left[-1]))
+            if there is not None:
+                yield from ((uid, _LEFT_OUT) for uid in left if uid not in there)
+                left = [uid for uid in left if uid in there]
         if len(uids) == 1:
             for uid in left:
                 yield uid, str(refusal or _LEFT_OUT)

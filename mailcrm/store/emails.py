@@ -102,7 +102,7 @@ def content(parsed: ParsedEmail, direction: Direction) -> Content:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Saved:
-    """What a batch brought: how many emails were new, and the threads that they belong to."""
+    """What a batch brought: how many emails were new, and the threads of all its emails."""
 
     new: int
     threads: frozenset[int]
@@ -123,10 +123,17 @@ def attach(
     db: Database, account: Account, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
 ) -> frozenset[int]:
     """Place emails that are stored already and return their threads; the others wait for the next sync."""
-    wanted = sorted({name for arrival in arrivals for name in arrival.proofs})
+    wanted = sorted({name for arrival in arrivals for name in arrival.identities})
     rows = db.read("emails_by_identity", account_id=account.id, texts=wanted)
     ids = {row["identity"]: row["email_id"] for row in rows}
-    known = {a: ids[name] for a in arrivals for name in a.proofs if name in ids}
+    # The last one that is found counts, and an email's own name before what it has in common with others.
+    known = {
+        a: ids[name]
+        for a in arrivals
+        if a.is_among(ids.keys())
+        for name in reversed(a.identities)
+        if name in ids
+    }
     with db.transaction():
         db.write_many("add_email_identity", _identities(account, known))
         place(db, folder, uidvalidity, [(a.uid, email_id, a.flags) for a, email_id in known.items()])
@@ -159,7 +166,8 @@ def save_batch(
             [(item.arrival.uid, stored[item.digest], item.arrival.flags) for item in batch],
         )
         refresh_threads(db, set(threads))
-    return Saved(new=len(new), threads=frozenset(threads))
+    # An email that was stored may have come out of the junk folder, and links now.
+    return Saved(new=len(new), threads=frozenset((*threads, *(row["thread_id"] for row in rows))))
 
 
 def _identities(account: Account, known: Mapping[Arrival, int]) -> list[dict[str, object]]:

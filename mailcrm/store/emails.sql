@@ -10,7 +10,7 @@ FROM email_identity i JOIN email e ON e.id = i.email_id
 WHERE i.account_id = :account_id AND i.identity IN {each:texts}
 
 -- emails_by_digest --
-SELECT digest, id FROM email WHERE account_id = :account_id AND digest IN {each:texts}
+SELECT digest, id, thread_id FROM email WHERE account_id = :account_id AND digest IN {each:texts}
 
 -- add_email --
 INSERT INTO main.email (

@@ -86,11 +86,13 @@ def select_folder(db: Database, folder: Folder, *, selected: bool) -> None:
 def folder_state(db: Database, folder: Folder, uidvalidity: int) -> FolderState:
     """Return what is stored of the folder under the server's present UIDVALIDITY."""
     runs = db.read("placed", folder_id=folder.id, uidvalidity=uidvalidity)
+    failed = db.read("failed_uids", folder_id=folder.id, uidvalidity=uidvalidity)
     return FolderState(
         uidvalidity=folder.uidvalidity,
         highestmodseq=folder.highestmodseq,
         highest_uid=folder.highest_uid,
         placed=UidSet.of_runs((row["low"], row["high"]) for row in runs),
+        failed=UidSet(row["uid"] for row in failed),
     )
 
 

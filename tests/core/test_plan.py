@@ -1,5 +1,6 @@
 """What a sync does in one folder: cases by the rules' section 3, and a model of a folder and its store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -50,9 +51,15 @@ def arrival(
     )
 
 
-def state(*placed: int, uidvalidity: int | None = 1, highest_uid: int = 0) -> FolderState:
+def state(
+    *placed: int, uidvalidity: int | None = 1, highest_uid: int = 0, failed: Iterable[int] = ()
+) -> FolderState:
     return FolderState(
-        uidvalidity=uidvalidity, highestmodseq=None, highest_uid=highest_uid, placed=UidSet(placed)
+        uidvalidity=uidvalidity,
+        highestmodseq=None,
+        highest_uid=highest_uid,
+        placed=UidSet(placed),
+        failed=UidSet(failed),
     )
 
 
@@ -117,15 +124,23 @@ def test_what_brings_emails_in(
     download: list[int],
     attach_after: list[int],
 ) -> None:
-    made = arriving(found, have=set(have), coming=set(coming), start=None)
+    made = arriving(found, have=set(have), coming=set(coming), failed=set(), start=None)
     assert [one.uid for one in made.attach] == attach
     assert [one.uid for one in made.download] == download
     assert [one.uid for one in made.attach_after] == attach_after
 
 
+def test_what_failed_comes_last_so_that_another_copy_may_come() -> None:
+    made = arriving(
+        [arrival(1, "a"), arrival(2, "a"), arrival(3, "b")], have=set(), coming=set(), failed={2}, start=None
+    )
+    assert [one.uid for one in made.download] == [3, 1]
+    assert [one.uid for one in made.attach_after] == [2]
+
+
 def test_an_old_email_is_attached_when_it_is_known_and_otherwise_left_alone() -> None:
     old = [arrival(uid, name, received_at=THEN - DAY) for uid, name in ((1, "a"), (2, "b"))]
-    made = arriving(old, have={"a"}, coming=set(), start=THEN)
+    made = arriving(old, have={"a"}, coming=set(), failed=set(), start=THEN)
     assert made == Arriving(attach=(old[0],), download=(), attach_after=())
 
 
@@ -212,6 +227,7 @@ def test_the_window_is_received_or_sent_on_or_after_the_start(
         ),
         pytest.param(state(3, highest_uid=3), 1, {1, 2, 3}, {1, 2, 3}, [1, 2], id="start moved to the past"),
         pytest.param(state(highest_uid=3), 2, {1, 2}, set(), [1, 2], id="renumbered: all"),
+        pytest.param(state(highest_uid=3, failed=[1]), 1, {1, 2, 3}, set(), [1], id="failed: again"),
         pytest.param(state(uidvalidity=None), 1, {1}, {1, 9}, [1], id="no longer alive: not asked for"),
     ],
 )
@@ -292,13 +308,14 @@ class Mailbox:
             highestmodseq=None,
             highest_uid=self.settled[1].highest_uid if self.settled else 0,
             placed=placed,
+            failed=UidSet(),
         )
         alive = UidSet(self.server)
         found = [arrival(uid, self.server[uid]) for uid in to_identify(known, self.uidvalidity, alive, alive)]
         going = departing(
             known, alive, uidvalidity=self.uidvalidity, highestmodseq=None, unidentified=UidSet()
         )
-        return arriving(found, have=self.have, coming=set(), start=None), list(going)
+        return arriving(found, have=self.have, coming=set(), failed=set(), start=None), list(going)
 
     def sync(self, steps: int | None = None) -> None:
         """Carry the plan out, or as many steps of it as a killed process does."""

@@ -84,11 +84,11 @@ def test_no_answer_breaks_the_reader(answer: list[bytes]) -> None:
         ([b'ESEARCH (TAG "m5") UID'], []),
         ([b'esearch (tag "ALL 9") uid all 5:3'], [3, 4, 5]),
         ([b"ESEARCH ALL 0,4294967296,x"], []),
-        ([b"5 EXISTS", b"OK SEARCH 4"], []),
+        ([b"5 EXISTS", b"OK SEARCH 4"], None),
     ],
 )
-def test_the_uids_that_a_search_found(lines: list[bytes], uids: list[int]) -> None:
-    assert answers.found([line] for line in lines) == set(uids)
+def test_the_uids_that_a_search_found(lines: list[bytes], uids: list[int] | None) -> None:
+    assert answers.found([line] for line in lines) == (None if uids is None else set(uids))
 
 
 def test_what_the_server_says_last_counts() -> None:

@@ -119,7 +119,7 @@ def test_an_empty_folder_has_nothing(session: ImapSession) -> None:
     assert status.uidvalidity > 0
     assert session.uids() == frozenset()
     assert session.uids_since(NOON) == frozenset()
-    assert session.flags_since(1) == {}
+    assert session.flags_since(1, session.uids()) == {}
     assert list(session.identify([])) == []
     assert list(session.download([], size_limit=LIMIT)) == []
 
@@ -310,13 +310,13 @@ def test_flags_since_are_only_those_changed_later(mailbox: Mailbox, session: Ima
         assert modseq is None
         return
     assert modseq is not None
-    assert session.flags_since(modseq) == {}
+    assert session.flags_since(modseq, session.uids()) == {}
     mailbox.flag("INBOX", second, ["\\Flagged"])
     later = session.examine("INBOX").highestmodseq
     assert later is not None
     assert later > modseq
-    assert session.flags_since(modseq) == {second: {"\\Flagged"}}
-    assert set(session.flags_since(1)) <= {first, second}
+    assert session.flags_since(modseq, session.uids()) == {second: {"\\Flagged"}}
+    assert set(session.flags_since(1, session.uids())) <= {first, second}
 
 
 def test_a_session_that_waits_is_told_of_an_arrival(mailbox: Mailbox, session: ImapSession) -> None:

@@ -189,7 +189,7 @@ def test_flags_that_are_refused_are_an_error(server: ModelServer, session: ImapS
     with pytest.raises(ProtocolError, match="no flags today"):
         session.flags([2])
     with pytest.raises(ProtocolError, match="no flags today"):
-        session.flags_since(1)
+        session.flags_since(1, session.uids())
 
 
 @pytest.mark.parametrize(
@@ -520,7 +520,7 @@ def work(session: ImapSession) -> None:
     found = arrivals(session)
     session.uids_since(NOON)
     session.flags([2])
-    session.flags_since(1)
+    session.flags_since(1, session.uids())
     list(session.download(found, size_limit=LIMIT))
 
 

@@ -48,34 +48,42 @@ def reader() -> Iterator[Reader]:
         yield found
 
 
+@pytest.fixture
+def busy(reader: Reader) -> Reader:
+    reader.expect(1_000)
+    return reader
+
+
 def children() -> set[int]:
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     return {int(pid) for pid in listed}
 
 
-def test_batches_come_out_in_the_order_in_which_they_went_in_whoever_reads_them(reader: Reader) -> None:
+def test_batches_come_out_in_the_order_in_which_they_went_in(busy: Reader) -> None:
     batches = [batch(1, 3), batch(10, 300), batch(1_000, 150), [], batch(2_000, 1)]
     handed_in: SimpleQueue[HandedIn] = SimpleQueue()
 
     def hand_in() -> None:
         for one in batches:
-            handed_in.put(reader.hand_in(one))
+            handed_in.put(busy.hand_in(one))
 
     thread = Thread(target=hand_in)
     thread.start()
-    found = [reader.take_out(handed_in.get()) for _ in batches]
+    found = [busy.take_out(handed_in.get()) for _ in batches]
     thread.join()
     assert found == [read_here(one) for one in batches]
 
 
 def test_a_few_emails_are_read_without_a_second_process(reader: Reader) -> None:
     before = children()
+    reader.expect(100)
     assert len(reader.take_out(reader.hand_in(batch(1, 100)))) == 100
     assert children() == before
 
 
 def test_what_a_process_that_was_killed_was_to_read_is_read_here(reader: Reader) -> None:
     before = children()
+    reader.expect(300)
     first = reader.hand_in(batch(1, 300))
     (process,) = children() - before
     os.kill(process, signal.SIGKILL)
@@ -87,7 +95,7 @@ def test_what_a_process_that_was_killed_was_to_read_is_read_here(reader: Reader)
 def test_the_reading_process_ends_with_the_sync() -> None:
     before = children()
     with Reader(OWN) as reader:
-        reader.hand_in(batch(1, 300))
+        reader.expect(300)
         assert children() > before
     assert children() == before
 
@@ -95,7 +103,8 @@ def test_the_reading_process_ends_with_the_sync() -> None:
 def test_the_reading_process_is_given_no_password(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILCRM_PASSWORD_ME_EXAMPLE_COM", "planted-secret")
     before = children()
-    reader.take_out(reader.hand_in(batch(1, 300)))
+    reader.expect(300)
+    reader.take_out(reader.hand_in(batch(1, 30)))
     (process,) = children() - before
     shown = subprocess.run(["cat", f"/proc/{process}/environ"], capture_output=True, check=True).stdout
     assert b"planted-secret" not in shown
