@@ -64,3 +64,28 @@ def test_listening_ends_while_it_waits_for_the_server(model: ModelServer, accoun
     with listening([account], opening({account.address: model}), every=LONG) as due:
         next(due)
     model.append("INBOX", letter("1@example.org"))  # nobody is there to be told
+
+
+def test_a_refused_password_is_not_tried_again(model: ModelServer, account: Account) -> None:
+    def refused(_account: Account) -> ImapSession:
+        return open_session(model.endpoint, username="ann", password="old", timeout=10)
+
+    with listening([account], refused, every=0.05) as due:
+        assert [next(due) for _ in range(3)] == [[account]] * 3
+    assert len([said for said in model.commands if said.startswith("LOGIN")]) == 1
+
+
+def test_news_of_one_account_do_not_keep_the_others_waiting(model: ModelServer, account: Account) -> None:
+    silent = replace(account, id=account.id + 1, address="silent@example.com")
+    with (
+        ModelServer(capabilities=["IMAP4rev1"]) as second,
+        listening(
+            [account, silent], opening({account.address: model, silent.address: second}), every=0.3
+        ) as due,
+    ):
+        for number in range(1_000):
+            model.append("INBOX", letter(f"{number}@example.org"))
+            if silent in next(due):
+                break
+        else:
+            pytest.fail("it was never its turn")
