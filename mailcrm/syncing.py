@@ -222,6 +222,8 @@ class _Run:
         one.asked_for |= UidSet(a.uid for a in what.download)
 
     def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
+        if not arrivals:
+            return
         from mailcrm.linking import apply_rule  # late: most syncs find nothing new
 
         for begin in range(0, len(arrivals), BATCH_EMAILS):

@@ -225,7 +225,7 @@ def test_ctrl_c_ends_a_sync_with_one_sentence_and_130(on_model: OnModel) -> None
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     go_on.set()
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert out == ""
     assert err.strip() == "mailcrm: stopped; what was done is kept."
     on_model.server.twist = lambda _command, reply: reply
