@@ -90,7 +90,7 @@ class Wire(imaplib.IMAP4):
 
     def _get_line(self) -> bytes:
         """Read a line for imaplib, which takes no tagged answer without a text."""
-        line: bytes = super()._get_line()  # type: ignore[misc]
+        line: bytes = super()._get_line()  # type: ignore[misc] # imaplib's own, which types leave out
         return line + b" " if re.fullmatch(rb"\S+ (OK|NO|BAD)", line) else line
 
     def ask(self, command: bytes) -> Generator[Answer, None, Done]:

@@ -339,6 +339,19 @@ def test_mail_that_is_moved_out_of_junk_or_trash_links(store: Store, model: Mode
     assert office.links() == {"Kim"}
 
 
+def test_mail_without_a_name_that_is_moved_out_of_junk_links(store: Store, model: ModelServer) -> None:
+    # Nothing but its body tells that it is the same email.
+    model.capabilities = tuple(name for name in model.capabilities if name != "OBJECTID")
+    office = Office(store, model, "INBOX", "Junk")
+    office.contact()
+    model.append("Junk", letter(None), days_ago(1))
+    office.sync()
+    assert office.links() == set()
+    model.move("Junk", 1, "INBOX")
+    office.sync()
+    assert office.links() == {"Kim"}
+
+
 # --- teams ------------------------------------------------------------------------------------------
 
 
