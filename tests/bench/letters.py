@@ -70,7 +70,8 @@ def _source(number: int) -> bytes:
     words = _Words(korean=thread % 2 == 0)
     people = (_named("Sales", OWNER), _named(name, address))
     sender, receiver = people if _outgoing(number) else people[::-1]
-    subject = ("Re: " if place else "") + " ".join(words.chosen(random.Random(thread), 5))  # noqa: S311
+    same = random.Random(thread)  # noqa: S311 (the same subject for a whole thread, not a secret)
+    subject = ("Re: " if place else "") + " ".join(words.chosen(same, 5))
     sent = (OLDEST + timedelta(minutes=10 * number)).strftime("%a, %d %b %Y %H:%M:%S +0000")
     head = [
         f"From: {sender}",
