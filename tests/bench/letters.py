@@ -131,8 +131,8 @@ def _vocabulary(*, korean: bool) -> Sequence[str]:
     chance = random.Random(1 if korean else 2)  # noqa: S311 (the same words every time)
     syllables = list(_KOREAN) if korean else _ENGLISH
     made = {"".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(4 * _VOCABULARY)}
-    # The commonest words are the shortest.
-    words = sorted(made, key=lambda word: (len(word) + chance.random() * 4, word))[:_VOCABULARY]
+    # The commonest words are the shortest; a set has another order in every process.
+    words = sorted(sorted(made), key=lambda word: (len(word) + chance.random() * 4, word))[:_VOCABULARY]
     for word, place in SOUGHT.items():
         if word.isascii() is not korean:
             words[place] = word
