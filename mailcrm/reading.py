@@ -13,12 +13,15 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import IO, Self, TypeAlias
+from typing import IO, TYPE_CHECKING, Self, TypeAlias
 
-from mailcrm.core.model import Direction, ParsedEmail, ParticipantRole
+from mailcrm.core.model import Direction, ParticipantRole
 from mailcrm.core.plan import Arrival
 from mailcrm.store.emails import Content, NewEmail, Source, content, source
 from mailcrm.store.packed import unpack
+
+if TYPE_CHECKING:
+    from mailcrm.core.parsed import ParsedEmail
 
 #: Emails after which a second process is worth the tenth of a second that it takes to start.
 _MANY = 200
@@ -42,7 +45,7 @@ def read(sources: Iterable[bytes], own: Own) -> list[Content]:
     return [content(parsed, direction(parsed, own)) for parsed in map(mime.parse, sources)]
 
 
-def direction(parsed: ParsedEmail, own: Own) -> Direction:
+def direction(parsed: "ParsedEmail", own: Own) -> Direction:
     """Say whether an email goes out: its From is one of our own addresses."""
     senders = {p.address for p in parsed.participants if p.role is ParticipantRole.FROM}
     return Direction.OUT if senders & own else Direction.IN

@@ -18,7 +18,7 @@ import typer
 
 from mailcrm import config
 from mailcrm.cli import INTERRUPTED, app, main
-from mailcrm.core import errors, events, mime, model
+from mailcrm.core import errors, events, mime, model, parsed
 from mailcrm.core.model import Direction
 from mailcrm.core.plan import Arrival
 from mailcrm.providers.presets import Preset
@@ -31,12 +31,13 @@ DOCS = ROOT / "docs"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 
-#: Classes of core/model.py that no command prints.
-NOT_PRINTED = {model.Link, model.ParsedEmail}
+#: Nouns that no command prints.
+NOT_PRINTED = {model.Link, parsed.ParsedEmail}
 RECORDS = [
     *(
         noun
-        for _, noun in inspect.getmembers(model, dataclasses.is_dataclass)
+        for module in (model, parsed)
+        for _, noun in inspect.getmembers(module, dataclasses.is_dataclass)
         if isinstance(noun, type) and noun not in NOT_PRINTED
     ),
     *get_args(events.SyncEvent),

@@ -8,7 +8,8 @@ import typer
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
-    from mailcrm.core.model import EmailFull, ThreadRow
+    from mailcrm.core.model import ThreadRow
+    from mailcrm.core.parsed import EmailFull
     from mailcrm.render import Display
 
 _app = typer.Typer(help="Read a conversation.", no_args_is_help=True)

@@ -28,7 +28,8 @@ from mailcrm.core.headers import (
     split,
     unix_lines,
 )
-from mailcrm.core.model import Attachment, ParsedEmail, Participant, ParticipantRole
+from mailcrm.core.model import Participant, ParticipantRole
+from mailcrm.core.parsed import Attachment, ParsedEmail
 from mailcrm.core.text import html_to_text, preview, unflow
 
 #: No real email comes near; what was cut off is told in `repairs`, as `limit:parts` and so on.

@@ -4,17 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailcrm.core.errors import NotFound
 from mailcrm.core.model import (
     Account,
-    Attachment,
     Direction,
-    EmailFull,
     EmailRow,
     Folder,
-    ParsedEmail,
     Participant,
     ParticipantRole,
 )
@@ -25,6 +22,9 @@ from mailcrm.store.folders import place
 from mailcrm.store.packed import PackedText, pack, unpack
 from mailcrm.store.rows import email_row, instant
 from mailcrm.store.threads import Received, refresh_threads, threads_for
+
+if TYPE_CHECKING:
+    from mailcrm.core.parsed import EmailFull, ParsedEmail
 
 #: Terms of an email that the index takes. Together they stay below the 16,383 positions and the
 #: 1 MB that a tsvector holds (PostgreSQL manual, 8.11.1), whatever script they are in.
@@ -55,7 +55,7 @@ class Content:
     `subject`, `people` and `body` are search terms with spaces between.
     """
 
-    parsed: ParsedEmail
+    parsed: "ParsedEmail"
     direction: Direction
     subject: str
     people: str
@@ -85,7 +85,7 @@ def source(arrival: Arrival, raw: bytes, *, truncated: bool) -> Source:
     return Source(arrival=arrival, size=len(raw), packed=pack(raw), digest=digest(raw), truncated=truncated)
 
 
-def content(parsed: ParsedEmail, direction: Direction) -> Content:
+def content(parsed: "ParsedEmail", direction: Direction) -> Content:
     """Return what an email says, cut into search terms."""
     from mailcrm.core.search_terms import joined_terms  # late: most syncs find nothing new
 
@@ -276,8 +276,10 @@ def email_source(db: Database, email_id: int) -> bytes:
     return unpack(bytes(rows[0]["source"]))
 
 
-def thread_emails(db: Database, thread_id: int) -> list[EmailFull]:
+def thread_emails(db: Database, thread_id: int) -> "list[EmailFull]":
     """Return the emails of a thread, oldest first, with text, participants and attachments."""
+    from mailcrm.core.parsed import Attachment, EmailFull  # late: most commands show no email
+
     rows = db.read("thread_emails", thread_id=thread_id)
     ids = [row["id"] for row in rows]
     recipients = _recipients(db, ids)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mailcrm.core.headers import header_fields, identify
 from mailcrm.core.mime import parse
-from mailcrm.core.model import Attachment, ParsedEmail, Participant, ParticipantRole
+from mailcrm.core.model import Participant, ParticipantRole
+from mailcrm.core.parsed import Attachment, ParsedEmail
 
 
 def part(kind: str, content: bytes, *more: str) -> bytes:

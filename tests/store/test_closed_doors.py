@@ -28,7 +28,6 @@ from mailcrm.core.errors import (
 from mailcrm.core.headers import message_ids
 from mailcrm.core.model import (
     Account,
-    Attachment,
     DealStatus,
     LinkOrigin,
     MemberRole,
@@ -36,6 +35,7 @@ from mailcrm.core.model import (
     Team,
     Visibility,
 )
+from mailcrm.core.parsed import Attachment
 from mailcrm.store import Database, accounts, crm, emails, folders, members, rules, threads
 from mailcrm.store.location import sqlite_path
 from mailcrm.store.migrate import create_first_member, migrate

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mailcrm import linking
 from mailcrm.core.errors import NotFound, NotPermitted, UsageError
-from mailcrm.core.model import Account, Attachment, Contact, Direction, Folder, ParticipantRole, Visibility
+from mailcrm.core.model import Account, Contact, Direction, Folder, ParticipantRole, Visibility
+from mailcrm.core.parsed import Attachment
 from mailcrm.core.plan import digest
 from mailcrm.core.search_terms import terms
 from mailcrm.store import Database, crm, emails, folders, open_database, sqlite, threads

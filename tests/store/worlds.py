@@ -21,17 +21,16 @@ from hypothesis import strategies as st
 from mailcrm.core import visibility
 from mailcrm.core.model import (
     Account,
-    Attachment,
     Direction,
     Endpoint,
     Folder,
     FolderRole,
-    ParsedEmail,
     Participant,
     ParticipantRole,
     Security,
     Visibility,
 )
+from mailcrm.core.parsed import Attachment, ParsedEmail
 from mailcrm.core.plan import Arrival, identity
 from mailcrm.store import accounts, folders, rules, sqlite
 from mailcrm.store.database import Database
