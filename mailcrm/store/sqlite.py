@@ -74,7 +74,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         # 16 MB, so that the pages of one batch need not be written before it ends; a bound on memory as well.
         connection.execute("PRAGMA cache_size = -16000")
-        # 32 MB of 4 KB pages: the pages of an index that every batch changes are copied once for many.
+        # 64 MB of 8 KB pages: the pages of an index that every batch changes are copied once for many.
         connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.OperationalError as error:
