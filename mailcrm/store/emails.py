@@ -1,7 +1,7 @@
 """Emails: saving them in batches, reading, searching, and the timelines of contacts and deals."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -126,17 +126,15 @@ def attach(
     wanted = sorted({name for arrival in arrivals for name in arrival.identities})
     rows = db.read("emails_by_identity", account_id=account.id, texts=wanted)
     ids = {row["identity"]: row["email_id"] for row in rows}
-    # The last one that is found counts, and an email's own name before what it has in common with others.
-    known = {
-        a: ids[name]
+    # An email's own name comes before what it has in common with others.
+    known = [
+        (a, next(ids[name] for name in a.identities if name in ids))
         for a in arrivals
         if a.is_among(ids.keys())
-        for name in reversed(a.identities)
-        if name in ids
-    }
+    ]
     with db.transaction():
         db.write_many("add_email_identity", _identities(account, known))
-        place(db, folder, uidvalidity, [(a.uid, email_id, a.flags) for a, email_id in known.items()])
+        place(db, folder, uidvalidity, [(a.uid, email_id, a.flags) for a, email_id in known])
     return frozenset(row["thread_id"] for row in rows)
 
 
@@ -157,23 +155,23 @@ def save_batch(
         ids = db.insert_many("add_email", [_email(account, *pair) for pair in zip(new, threads, strict=True)])
         stored.update(zip((item.digest for item in new), ids, strict=True))
         _add_parts(db, list(zip(ids, new, strict=True)))
-        known = {item.arrival: stored[item.digest] for item in batch}
+        known = [(item.arrival, stored[item.digest]) for item in batch]
         db.write_many("add_email_identity", _identities(account, known))
         place(
             db,
             folder,
             uidvalidity,
-            [(item.arrival.uid, stored[item.digest], item.arrival.flags) for item in batch],
+            [(arrival.uid, email_id, arrival.flags) for arrival, email_id in known],
         )
         refresh_threads(db, set(threads))
     # An email that was stored may have come out of the junk folder, and links now.
     return Saved(new=len(new), threads=frozenset((*threads, *(row["thread_id"] for row in rows))))
 
 
-def _identities(account: Account, known: Mapping[Arrival, int]) -> list[dict[str, object]]:
+def _identities(account: Account, known: Sequence[tuple[Arrival, int]]) -> list[dict[str, object]]:
     return [
         {"account_id": account.id, "identity": name, "email_id": email_id}
-        for arrival, email_id in known.items()
+        for arrival, email_id in known
         for name in arrival.identities
     ]
 

@@ -180,34 +180,34 @@ class SqliteDatabase:
     def read(self, name: str, /, **values: object) -> list[Row]:
         """Return the rows of a query."""
         with _mapped_errors():
-            return self._connection.execute(self._queries[name], _plain(values)).fetchall()
+            return self._connection.execute(self._queries[name], values).fetchall()
 
     def write(self, name: str, /, **values: object) -> int:
         """Change rows and say how many."""
         with self._changing():
-            return self._connection.execute(self._queries[name], _plain(values)).rowcount
+            return self._connection.execute(self._queries[name], values).rowcount
 
     def write_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> None:
         """Run one change for each of `rows`."""
         with self._changing():
-            self._connection.executemany(self._queries[name], map(_plain, rows))
+            self._connection.executemany(self._queries[name], rows)
 
     def insert_many(self, name: str, /, rows: Iterable[Mapping[str, object]]) -> list[int]:
         """Add rows and return their ids, in the order of `rows`."""
         query = self._queries[name]
         with self._changing():
-            return [self._connection.execute(query, _plain(row)).fetchall()[0]["id"] for row in rows]
+            return [self._connection.execute(query, row).fetchall()[0]["id"] for row in rows]
 
     def insert(self, name: str, /, **values: object) -> int:
         """Add a row and return its id."""
         with self._changing():
-            (row,) = self._connection.execute(self._queries[name], _plain(values)).fetchall()
+            (row,) = self._connection.execute(self._queries[name], values).fetchall()
             return int(row["id"])
 
     def index(self, ids: Sequence[int]) -> None:
         """Make emails findable whose terms have just been stored; FTS5 takes many at once far more gladly."""
         with self._changing():
-            self._connection.execute(INDEX, _plain({"ids": ids}))
+            self._connection.execute(INDEX, {"ids": ids})
 
     def match(self, phrases: Sequence["SearchPhrase"]) -> str:
         """Return the FTS5 expression (sqlite.org/fts5.html, section 3) for `phrases`."""
@@ -294,31 +294,23 @@ def _mapped_errors() -> Iterator[None]:
         ) from error
 
 
-#: What SQLite takes as it is.
-_NATIVE = frozenset({bool, int, str, bytes, type(None)})
+def _instant(moment: datetime) -> str:
+    """Return an instant as it is stored: ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
-def _plain(values: Mapping[str, object]) -> dict[str, object]:
-    """Return parameters in the types that SQLite has: instants as ISO 8601 text in UTC, lists as JSON."""
-    return {name: value if type(value) in _NATIVE else _plain_value(value) for name, value in values.items()}
+def _array(values: Sequence[object]) -> str:
+    """Return a list as `json_each` takes it."""
+    import json  # late: most commands pass no list
+
+    return json.dumps(values)
 
 
-def _plain_value(value: object) -> object:
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
-        case list() | tuple():
-            # json is imported late: most commands pass no list.
-            import json
-
-            return json.dumps(value)
-        case PackedText(data):
-            return data
-        case str():
-            # A word of an enumeration is looked at for long before it is taken for the text it is.
-            return str(value)
-        case _:
-            return value
+# Parameters in types that SQLite does not have.
+sqlite3.register_adapter(datetime, _instant)
+sqlite3.register_adapter(list, _array)
+sqlite3.register_adapter(tuple, _array)
+sqlite3.register_adapter(PackedText, lambda text: text.data)
 
 
 def _fts5(phrase: "SearchPhrase") -> str:

@@ -17,6 +17,9 @@ INSERT INTO email_index (email_index, rank) VALUES ('rank', 'bm25(10.0, 5.0, 1.0
 -- Each batch of emails makes a part; twice as many as usual may wait to be merged.
 INSERT INTO email_index (email_index, rank) VALUES ('automerge', 8);
 
+-- Bytes of memory for what a statement adds: enough for a batch, or it would make several parts.
+INSERT INTO email_index (email_index, rank) VALUES ('hashsize', 8000000);
+
 -- A row of the index is numbered by the day on which the email was received, in days since 1970, and then,
 -- in the lower 32 bits, by the email's id: so the newest come last.
 CREATE TRIGGER main.email_index_removed BEFORE DELETE ON email BEGIN
