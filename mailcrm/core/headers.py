@@ -7,12 +7,13 @@ Everything works on the raw bytes, in linear time, and never raises. Addresses a
 import binascii
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 from functools import cache, lru_cache
 from itertools import islice
 from string import ascii_letters, digits
+from typing import TypeAlias
 
 #: Real header blocks stay far below; what is over is an attack or rubbish (docs on limits: core.mime).
 HEADER_BYTES = 256 * 1024
@@ -21,6 +22,9 @@ HEADER_FIELDS = 1_000
 #: RFC 5322, 2.1.1: a line has at most 998 characters, and an id cannot be folded inside.
 ID_OCTETS = 998
 IDS = 1_000
+
+#: The values of each name, in order.
+Fields: TypeAlias = Mapping[bytes, Sequence[bytes]]
 
 # RFC 5322, 2.2: a name of printable ASCII, a colon, a value that goes on in lines with leading blanks.
 _VALUE = rb".*+(?:\n[ \t].*+)*+"
@@ -61,28 +65,28 @@ def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]
     return stop, body
 
 
-def fields_of(block: bytes) -> list[tuple[str, bytes]]:
-    """Return the fields of a header block without its end, as `header_fields` does."""
-    if len(block) > HEADER_BYTES:
+def fields_of(block: bytes, names: Container[bytes]) -> tuple[Fields, bool]:
+    """Return the raw unfolded values of the fields of these names, and whether all fields were looked at.
+
+    The names are in lower case, the block is without its end. At most 256 KB and 1,000 fields, of
+    whatever name, are looked at.
+    """
+    whole = len(block) <= HEADER_BYTES
+    if not whole:
         # Cut between two addresses: half of one could be somebody else's.
         cut = max(block.rfind(b"\n", 0, HEADER_BYTES), block.rfind(b",", 0, HEADER_BYTES))
         block = block[: cut if cut > 0 else HEADER_BYTES]
-    found = islice(_FIELD.finditer(block), HEADER_FIELDS)
-    named = (field.groups() for field in found)
-    return [(name.decode("ascii").lower(), _unfolded(value).strip()) for name, value in named]
+    fields: dict[bytes, list[bytes]] = {}
+    found = _FIELD.findall(block)
+    # Most fields of a real email say nothing that is kept: those are not touched.
+    for written, value in found[:HEADER_FIELDS]:
+        if (name := written.lower()) in names:
+            fields.setdefault(name, []).append(_unfolded(value) if b"\n" in value else value.strip())
+    return fields, whole and len(found) <= HEADER_FIELDS
 
 
 def _unfolded(value: bytes) -> bytes:
-    return value.replace(b"\r\n", b"").replace(b"\n", b"")
-
-
-def header_fields(raw: bytes) -> list[tuple[str, bytes]]:
-    """Return the fields of the top header block, in order: names in lower case, raw unfolded values.
-
-    At most 256 KB and 1,000 fields are looked at.
-    """
-    raw = unix_lines(raw)
-    return fields_of(raw[: split(raw)[0]])
+    return value.replace(b"\r\n", b"").replace(b"\n", b"").strip()
 
 
 # --- charsets ---------------------------------------------------------------------------------
@@ -153,6 +157,8 @@ def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
     Without a usable label: UTF-8, else the East Asian code page whose everyday characters the bytes
     are, else windows-1252. The repair is `charset:` and the label, or `charset:missing`.
     """
+    if label is None and b"\x1b" not in data and data.isascii():
+        return _clean(data.decode("ascii")), None
     name, codec = _charset((label or "")[:60])
     if codec not in _NOT_ASCII and b"\x1b" not in data and data.isascii():
         repair = f"charset:{name}" if name == "utf-7" and b"+" in data else None
@@ -176,7 +182,8 @@ def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
 
 
 def _clean(text: str) -> str:
-    return text.removeprefix("\ufeff").replace("\0", "")
+    text = text.removeprefix("\ufeff")
+    return text.replace("\0", "") if "\0" in text else text
 
 
 @lru_cache(maxsize=256)
@@ -358,7 +365,7 @@ def decode_words(raw: bytes) -> tuple[str, list[str]]:
 
 def one_line(text: str) -> str:
     """Return text with a space for every run of control characters and line ends, and none around it."""
-    return _CONTROL.sub(" ", text).strip()
+    return (text if text.isprintable() else _CONTROL.sub(" ", text)).strip()
 
 
 def _next_word(raw: bytes, position: int, close: int) -> tuple[int, tuple[str, bytes, int, int] | None]:
@@ -443,15 +450,26 @@ def message_ids(value: str) -> tuple[str, ...]:
         if not all("@" in word for word in found):
             return ()
     ids = [word.replace("\t", "").replace(" ", "") for word in found]
-    kept = [word for word in ids if word and len(word.encode()) <= ID_OCTETS and not _REFUSED.search(word)]
+    kept = [word for word in ids if word and len(word.encode()) <= ID_OCTETS]
+    if not value.isprintable():
+        kept = [word for word in kept if not _REFUSED.search(word)]
     return tuple(dict.fromkeys(kept[-IDS:]))
 
 
 def ids_of(value: bytes) -> tuple[str, ...]:
     """Return the message ids of a raw field; some programs encode long ones against RFC 2047, 5."""
+    if not value:
+        return ()
     return message_ids(decode_words(value)[0] if b"=?" in value else decode_charset(value, None)[0])
 
 
+# RFC 5322, 3.3, as nearly all programs write it.
+_USUAL_DATE = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?(\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4})"
+    r" (\d\d):(\d\d):(\d\d) ([+-]\d\d)(\d\d)(?: \([A-Z]{1,5}\))?",
+    re.ASCII,
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?(?!\S)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2101, 1, 1, tzinfo=UTC)
@@ -464,20 +482,24 @@ def parse_date(value: str) -> datetime | None:
     """
     value = value[:200].strip()
     try:
-        if iso := _ISO_DATE.match(value):
+        if usual := _USUAL_DATE.fullmatch(value):
+            day, month, year, hour, minute, second, hours, minutes = usual.groups()
+            clock = (int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second))
+            offset = int(hours) * 3600 + int(hours[0] + minutes) * 60
+        elif iso := _ISO_DATE.match(value):
             zone = (iso[3] or "Z").replace("Z", "+00:00")
             moment = datetime.fromisoformat(f"{iso[1]}T{iso[2]}{zone}").astimezone(UTC)
+            return moment if _EPOCH <= moment < _END else None
+        elif parsed := parsedate_tz(value):
+            clock, offset = parsed[:6], parsed[9] or 0
         else:
-            parsed = parsedate_tz(value)
-            if parsed is None or abs(parsed[9] or 0) >= 86_400:
-                return None
-            # RFC 5322 allows the leap second; Python's calendar does not.
-            local = datetime(*parsed[:5], min(parsed[5], 59), tzinfo=UTC)
-            moment = local - timedelta(seconds=parsed[9] or 0)
+            return None
+        # RFC 5322 allows the leap second; Python's calendar does not.
+        moment = datetime(*clock[:5], min(clock[5], 59), tzinfo=UTC) - timedelta(seconds=offset)
     except (ValueError, OverflowError, TypeError, IndexError):
         # parsedate_tz fails in all these ways on words where it wants numbers.
         return None
-    return moment if _EPOCH <= moment < _END else None
+    return moment if abs(offset) < 86_400 and _EPOCH <= moment < _END else None
 
 
 def identify(block: bytes) -> tuple[str | None, datetime | None]:
@@ -492,12 +514,16 @@ def identify(block: bytes) -> tuple[str | None, datetime | None]:
 
 def identify_header(header: bytes) -> tuple[str | None, datetime | None]:
     """Return the same as `identify`, of a block that ends where `split` found its end."""
-    ids: tuple[str, ...] = ()
-    sent_at = None
-    for found in islice(_IDENTITY.finditer(b"\n" + header), HEADER_FIELDS):
-        value = _unfolded(found[2])
-        if found[1].lower() == b"date":
-            sent_at = sent_at or parse_date(decode_words(value)[0])
-        else:
-            ids = ids or ids_of(value)
-    return (ids[0] if ids else None), sent_at
+    found = islice(_IDENTITY.finditer(b"\n" + header), HEADER_FIELDS)
+    named = [(field[1].lower(), _unfolded(field[2])) for field in found]
+    return identity_of(
+        [value for name, value in named if name == b"message-id"],
+        [value for name, value in named if name == b"date"],
+    )
+
+
+def identity_of(ids: Iterable[bytes], dates: Iterable[bytes]) -> tuple[str | None, datetime | None]:
+    """Return the Message-ID and the Date of raw fields of these names: the first that can be read."""
+    message_id = next((found[0] for value in ids if (found := ids_of(value))), None)
+    moments = (parse_date(decode_words(value)[0]) for value in dates)
+    return message_id, next(filter(None, moments), None)

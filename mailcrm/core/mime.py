@@ -15,14 +15,14 @@ from urllib.parse import unquote_to_bytes
 
 from mailcrm.core.addresses import parse_mailboxes
 from mailcrm.core.headers import (
-    HEADER_BYTES,
-    HEADER_FIELDS,
+    Fields,
     base64_size,
     decode_base64,
     decode_charset,
     decode_words,
     fields_of,
     identify_header,
+    identity_of,
     ids_of,
     one_line,
     split,
@@ -39,19 +39,32 @@ TEXT_BYTES = 2_000_000
 REFERENCES = 100
 
 _ROLES = {
-    "from": ParticipantRole.FROM,
-    "sender": ParticipantRole.SENDER,
-    "reply-to": ParticipantRole.REPLY_TO,
-    "to": ParticipantRole.TO,
-    "cc": ParticipantRole.CC,
-    "bcc": ParticipantRole.BCC,
+    b"from": ParticipantRole.FROM,
+    b"sender": ParticipantRole.SENDER,
+    b"reply-to": ParticipantRole.REPLY_TO,
+    b"to": ParticipantRole.TO,
+    b"cc": ParticipantRole.CC,
+    b"bcc": ParticipantRole.BCC,
 }
-
-_ORDER = list(_ROLES)
+#: That an email has one of these at all says that it is list or bulk mail, or asks for no answer.
+_BULK_FIELDS = frozenset((b"list-id", b"list-unsubscribe", b"x-auto-response-suppress"))
+_PART_FIELDS = frozenset((b"content-type", b"content-disposition", b"content-transfer-encoding"))
+_EMAIL_FIELDS = frozenset(
+    (
+        *_ROLES,
+        *_BULK_FIELDS,
+        *_PART_FIELDS,
+        *(b"message-id", b"date", b"subject", b"in-reply-to", b"references"),
+        *(b"auto-submitted", b"precedence", b"return-path"),
+    )
+)
 #: Longer address fields are those of many people, and do not come again as they are.
 PEOPLE_BYTES = 200
+#: Longer types name a file or a boundary, which do not come again either.
+TYPE_BYTES = 100
+#: No word that means anything is longer (dispositions, encodings, `flowed`).
+WORD_BYTES = 40
 
-Fields: TypeAlias = list[tuple[str, bytes]]
 #: The raw value of a parameter, and its charset if RFC 2231 gave one.
 Parameters: TypeAlias = Mapping[str, tuple[bytes, str | None]]
 
@@ -64,24 +77,25 @@ def parse(raw: bytes) -> ParsedEmail:
     message = _Message(unix_lines(raw))
     end, body = split(message.raw)
     header = message.raw[:end]
-    fields = fields_of(header)
-    if end > HEADER_BYTES or len(fields) == HEADER_FIELDS:
+    fields, whole = fields_of(header, _EMAIL_FIELDS)
+    if whole:
+        message_id, sent_at = identity_of(fields.get(b"message-id", ()), fields.get(b"date", ()))
+    else:
         message.repair("limit:header")
-    values = _first(fields)
-    message_id, sent_at = identify_header(header)
-    subject = message.repaired(*decode_words(values.get("subject", b"")))
+        message_id, sent_at = identify_header(header)
+    subject = message.repaired(*decode_words(_first(fields, b"subject")))
     participants, ambiguous = _participants(message, fields)
-    root = message.root(values, body)
+    root = message.root(fields, body)
     text = message.text(root)
     return ParsedEmail(
         message_id=message_id,
-        in_reply_to=ids_of(_joined(fields, "in-reply-to"))[-REFERENCES:],
-        references=ids_of(_joined(fields, "references"))[-REFERENCES:],
+        in_reply_to=ids_of(_joined(fields, b"in-reply-to"))[-REFERENCES:],
+        references=ids_of(_joined(fields, b"references"))[-REFERENCES:],
         sent_at=sent_at,
         subject=subject,
         participants=participants,
         from_ambiguous=ambiguous,
-        automatic=root.type == "multipart/report" or _is_automatic(values),
+        automatic=root.type == "multipart/report" or _is_automatic(fields),
         text=text,
         preview=preview(text),
         attachments=tuple(message.attachments(root)),
@@ -89,29 +103,28 @@ def parse(raw: bytes) -> ParsedEmail:
     )
 
 
-def _first(fields: Fields) -> dict[str, bytes]:
-    return dict(reversed(fields))
+def _first(fields: Fields, name: bytes) -> bytes:
+    return fields[name][0] if name in fields else b""
 
 
-def _joined(fields: Fields, name: str) -> bytes:
-    return b" ".join(value for other, value in fields if other == name)
+def _joined(fields: Fields, name: bytes) -> bytes:
+    return b" ".join(fields.get(name, ()))
 
 
 def _participants(message: "_Message", fields: Fields) -> tuple[tuple[Participant, ...], bool]:
     """Return who is named in the address fields, each once per field, and whether From is ambiguous."""
     found: dict[tuple[ParticipantRole, str], Participant] = {}
     doubts: list[bool] = []
-    named = [(name, value) for name, value in fields if name in _ROLES]
-    for name, value in sorted(named, key=lambda field: _ORDER.index(field[0])):
-        role = _ROLES[name]
-        read = _people_once if len(value) <= PEOPLE_BYTES else _people
-        people, doubt, repairs = read(role, value)
-        for repair in repairs:
-            message.repair(repair)
-        for someone in people:
-            found.setdefault((role, someone.address), someone)
-        if role is ParticipantRole.FROM:
-            doubts.append(doubt)
+    for name, role in _ROLES.items():
+        for value in fields.get(name, ()):
+            read = _people_once if len(value) <= PEOPLE_BYTES else _people
+            people, doubt, repairs = read(role, value)
+            for repair in repairs:
+                message.repair(repair)
+            for someone in people:
+                found.setdefault((role, someone.address), someone)
+            if role is ParticipantRole.FROM:
+                doubts.append(doubt)
     return tuple(found.values()), doubts != [False]
 
 
@@ -131,15 +144,14 @@ def _people(role: ParticipantRole, value: bytes) -> tuple[tuple[Participant, ...
 _people_once = lru_cache(maxsize=1_000)(_people)
 
 
-def _is_automatic(values: Mapping[str, bytes]) -> bool:
+def _is_automatic(fields: Fields) -> bool:
     """Say whether the header shows a bounce, an auto-reply, list or bulk mail (RFC 3834, 2919, 2369)."""
-    submitted = re.split(rb"[;(\s]", values.get("auto-submitted", b"").lower())[0]
     return (
-        submitted not in (b"", b"no")
-        or values.get("precedence", b"").lower() in (b"bulk", b"list", b"junk", b"auto_reply")
-        or not values.keys().isdisjoint(("list-id", "list-unsubscribe", "x-auto-response-suppress"))
-        or values.get("return-path", b"").replace(b" ", b"") == b"<>"
-        or any(b"mailer-daemon" in values.get(name, b"").lower() for name in ("from", "return-path"))
+        not _BULK_FIELDS.isdisjoint(fields)
+        or _SUBMITTED_BY_PERSON.match(_first(fields, b"auto-submitted")) is None
+        or _first(fields, b"precedence").lower() in (b"bulk", b"list", b"junk", b"auto_reply")
+        or _first(fields, b"return-path").replace(b" ", b"") == b"<>"
+        or b"mailer-daemon" in (_first(fields, b"from") + _first(fields, b"return-path")).lower()
     )
 
 
@@ -182,6 +194,7 @@ class _Delimiter(NamedTuple):
     closes: bool
 
 
+_SUBMITTED_BY_PERSON = re.compile(rb"(?:no)?(?=[;(\s]|\Z)", re.IGNORECASE)
 _TYPE = re.compile(rb"\s*([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
 _WORD = re.compile(rb"\s*([a-z0-9_-]+)", re.IGNORECASE)
 _LABEL = re.compile(rb"[^\s;()\"]+")
@@ -211,28 +224,27 @@ class _Message:
             self.repair(name)
         return text
 
-    def root(self, values: Mapping[str, bytes], body: int) -> _Part:
-        root = self._part(values, number="1", start=body, end=len(self.raw), parent="", first=True)
+    def root(self, fields: Fields, body: int) -> _Part:
+        root = self._part(fields, number="1", start=body, end=len(self.raw), parent="", first=True)
         self._open(root, prefix="", depth=1)
         return root
 
-    def _part(
-        self, values: Mapping[str, bytes], *, number: str, start: int, end: int, parent: str, first: bool
-    ) -> _Part:
-        kind = values.get("content-type", b"")
-        declared = _TYPE.match(kind)
-        parameters = _parameters(kind)
-        disposition = values.get("content-disposition", b"")
+    def _part(self, fields: Fields, *, number: str, start: int, end: int, parent: str, first: bool) -> _Part:
+        written = _first(fields, b"content-type")
+        read = _typed_once if len(written) <= TYPE_BYTES else _typed
+        kind, parameters = read(written)
+        disposition = _first(fields, b"content-disposition")
         told = _parameters(disposition)
-        # RFC 2046, 5.1.5; RFC 2045, 5.2 for what cannot be understood.
-        usual = "message/rfc822" if parent == "multipart/digest" and not kind else "text/plain"
+        if not kind:
+            # RFC 2046, 5.1.5; RFC 2045, 5.2 for what cannot be understood.
+            kind = "message/rfc822" if parent == "multipart/digest" and not written else "text/plain"
         return _Part(
             number=number,
-            type=declared[1].decode("ascii").lower() if declared else usual,
+            type=kind,
             parameters=parameters,
             disposition=_word(disposition),
             name=self._decoded(told.get("filename") or parameters.get("name")),
-            encoding=_word(values.get("content-transfer-encoding", b"")),
+            encoding=_word(_first(fields, b"content-transfer-encoding")),
             start=start,
             end=end,
             parent=parent,
@@ -261,7 +273,7 @@ class _Message:
             self._count += 1
             header_end, body = split(self.raw, start, end)
             child = self._part(
-                _first(fields_of(self.raw[start:header_end])),
+                fields_of(self.raw[start:header_end], _PART_FIELDS)[0],
                 number=f"{prefix}{index}",
                 start=body,
                 end=end,
@@ -303,11 +315,22 @@ class _Message:
         # Not one pattern for all of it: every email has a boundary of its own, and to compile a
         # pattern takes longer than to search an email for it.
         mark = b"\n--" + boundary
-        while (start := self.raw.find(mark, start, end)) >= 0:
+        while (start := self._find(mark, start, end)) >= 0:
             rest = _DELIMITER_END.match(self.raw, start + len(mark), end)
             if rest:
                 yield _Delimiter(start, rest.end(), rest[1] is not None)
             start = rest.end() if rest else start + len(mark)
+
+    def _find(self, mark: bytes, start: int, end: int) -> int:
+        """Return where a delimiter begins, or -1, as `bytes.find` does."""
+        near = start + max(1_000, len(mark))
+        found = self.raw.find(mark, start, min(near, end))
+        if found >= 0 or near >= end:
+            return found
+        # Base64, which most of the bytes of all mail are, has no hyphen, and one byte is found ten
+        # times as fast as many. The headers of parts, which have some, were passed above.
+        hyphen = self.raw.find(b"-", near - len(mark) + 1, end)
+        return self.raw.find(mark, hyphen - 1, end) if hyphen >= 0 else -1
 
     # --- contents -----------------------------------------------------------------------------
 
@@ -348,7 +371,9 @@ class _Message:
             if not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
                 charset = meta[1].decode("ascii")
             return html_to_text(self.repaired(*decode_charset(data, charset)))
-        text = self.repaired(*decode_charset(data, charset)).replace("\r\n", "\n").replace("\r", "\n")
+        text = self.repaired(*decode_charset(data, charset))
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
         if _word(part.parameters.get("format", (b"", None))[0]) == "flowed":
             delete_space = _word(part.parameters.get("delsp", (b"", None))[0]) == "yes"
             text = unflow(text, delete_space=delete_space)
@@ -376,8 +401,8 @@ class _Message:
     def _inner_subject(self, part: _Part) -> str:
         if part.type != "message/rfc822":
             return ""
-        fields = fields_of(self.raw[part.start : split(self.raw, part.start, part.end)[0]])
-        return self.repaired(*decode_words(_first(fields).get("subject", b"")))
+        fields, _ = fields_of(self.raw[part.start : split(self.raw, part.start, part.end)[0]], (b"subject",))
+        return self.repaired(*decode_words(_first(fields, b"subject")))
 
 
 # --- parameters -------------------------------------------------------------------------------
@@ -388,8 +413,23 @@ _PARAMETER = re.compile(
 
 
 def _word(value: bytes) -> str:
+    """Return the first word of a field or parameter, in lower case."""
+    return _word_once(value[:WORD_BYTES]) if value else ""
+
+
+@lru_cache(maxsize=500)
+def _word_once(value: bytes) -> str:
     found = _WORD.match(value)
     return found[1].decode("ascii").lower() if found else ""
+
+
+def _typed(value: bytes) -> tuple[str, Parameters]:
+    """Return the type, empty when it is not sound, and the parameters of a Content-Type."""
+    found = _TYPE.match(value)
+    return found[1].decode("ascii").lower() if found else "", _parameters(value)
+
+
+_typed_once = lru_cache(maxsize=500)(_typed)
 
 
 def _parameters(value: bytes) -> Parameters:

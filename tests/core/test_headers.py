@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.core.headers import (
+    Fields,
     base64_size,
     decode_base64,
     decode_charset,
     decode_words,
-    header_fields,
+    fields_of,
     identify,
     message_ids,
     parse_date,
+    split,
+    unix_lines,
 )
 
 
@@ -21,37 +24,51 @@ def word(charset: str, data: bytes) -> bytes:
     return b"=?" + charset.encode() + b"?B?" + b64encode(data) + b"?="
 
 
+def header(raw: bytes, *names: bytes) -> tuple[Fields, bool]:
+    raw = unix_lines(raw)
+    return fields_of(raw[: split(raw)[0]], names)
+
+
 # --- fields
+
+NAMES = (b"from", b"subject", b"body", b"to", b"a", b"b", b"c")
 
 
 @pytest.mark.parametrize(
     ("raw", "fields"),
     [
-        (b"From: a\r\nSubject: b\r\n c\r\n\td\r\n\r\nBody: x", [("from", b"a"), ("subject", b"b c\td")]),
-        (b"A: 1\nA: 2\n\nx", [("a", b"1"), ("a", b"2")]),
-        (b"A: 1\rB: 2\r\rC: 3", [("a", b"1"), ("b", b"2")]),
-        (b"From jane@example.com Mon Jan  1 10:00:00 2024\nA : 1\n\n", [("a", b"1")]),
-        (b"A: 1\njunk in the midst\nB: 2\n\nC: 3", [("a", b"1"), ("b", b"2")]),
-        (b"A: 1\nHello without an empty line\nbye\n\nC: 3", [("a", b"1")]),
-        (b"A: 1\n--boundary\nB: 2\n\nC: 3", [("a", b"1")]),
-        (b"A:\n\n", [("a", b"")]),
-        (b"\nA: 1\n", []),
-        (b"A: 1\nB: 2\n\r\nC: 3", [("a", b"1"), ("b", b"2")]),
-        (b"A: 1\r\nB: 2\r\r\n\n C: 3", [("a", b"1"), ("b", b"2")]),
-        (b"A: 1\nB: 2", [("a", b"1"), ("b", b"2")]),
-        (b"no header at all", []),
-        (b"", []),
-        (b"Subject: \xb0\xa1\n\n", [("subject", b"\xb0\xa1")]),
+        (b"From: a\r\nSubject: b\r\n c\r\n\td\r\n\r\nBody: x", {b"from": [b"a"], b"subject": [b"b c\td"]}),
+        (b"A: 1\nA: 2\n\nx", {b"a": [b"1", b"2"]}),
+        (b"A: 1\rB: 2\r\rC: 3", {b"a": [b"1"], b"b": [b"2"]}),
+        (b"From jane@example.com Mon Jan  1 10:00:00 2024\nA : 1\n\n", {b"a": [b"1"]}),
+        (b"A: 1\njunk in the midst\nB: 2\n\nC: 3", {b"a": [b"1"], b"b": [b"2"]}),
+        (b"A: 1\nHello without an empty line\nbye\n\nC: 3", {b"a": [b"1"]}),
+        (b"A: 1\n--boundary\nB: 2\n\nC: 3", {b"a": [b"1"]}),
+        (b"A:\n\n", {b"a": [b""]}),
+        (b"\nA: 1\n", {}),
+        (b"A: 1\nB: 2\n\r\nC: 3", {b"a": [b"1"], b"b": [b"2"]}),
+        (b"A: 1\r\nB: 2\r\r\n\n C: 3", {b"a": [b"1"], b"b": [b"2"]}),
+        (b"A: 1\nB: 2", {b"a": [b"1"], b"b": [b"2"]}),
+        (b"no header at all", {}),
+        (b"", {}),
+        (b"Subject: \xb0\xa1\n\n", {b"subject": [b"\xb0\xa1"]}),
     ],
 )
-def test_fields_are_unfolded_and_raw(raw: bytes, fields: list[tuple[str, bytes]]) -> None:
-    assert header_fields(raw) == fields
+def test_fields_are_unfolded_and_raw(raw: bytes, fields: Fields) -> None:
+    assert header(raw, *NAMES) == (fields, True)
+
+
+def test_fields_that_are_not_asked_for_are_left() -> None:
+    assert header(b"A: 1\nB: 2\nC: 3\n\n", b"b") == ({b"b": [b"2"]}, True)
 
 
 def test_a_header_is_bounded_in_fields_and_bytes() -> None:
-    assert len(header_fields(b"A: 1\n" * 5_000 + b"\nbody")) == 1_000
+    fields, whole = header(b"A: 1\n" * 5_000 + b"\nbody", b"a")
+    assert (len(fields[b"a"]), whole) == (1_000, False)
     recipients = b", ".join(b"person%d@example.com" % number for number in range(20_000))
-    ((_, value),) = header_fields(b"To: " + recipients + b"\n\nbody")
+    fields, whole = header(b"To: " + recipients + b"\n\nbody", b"to")
+    (value,) = fields[b"to"]
+    assert not whole
     assert len(value) <= 256 * 1024
     assert value.endswith(b"@example.com")
 
@@ -323,6 +340,11 @@ def test_ids_are_read_without_brackets(value: str, ids: tuple[str, ...]) -> None
     assert message_ids(value) == ids
 
 
+@pytest.mark.parametrize("line", [b"\n", b"\r\n"])
+def test_an_id_without_brackets_is_read_whatever_the_line_end(line: bytes) -> None:
+    assert identify(b"Message-ID: a@example.com" + line + line)[0] == "a@example.com"
+
+
 def test_only_the_last_thousand_ids_are_kept() -> None:
     ids = message_ids(" ".join(f"<{number}@example.com>" for number in range(5_000)))
     assert len(ids) == 1_000
@@ -345,6 +367,23 @@ def test_only_the_last_thousand_ids_are_kept() -> None:
 )
 def test_a_date_is_read_in_utc(value: str, moment: tuple[int, int, int, int, int, int]) -> None:
     assert parse_date(value) == datetime(*moment, tzinfo=UTC)
+
+
+@given(
+    st.tuples(
+        st.sampled_from(["Mon, ", "Xyz, ", ""]),
+        st.integers(0, 40),
+        st.sampled_from([" Jan ", " Feb ", " Dec ", " Abc "]),
+        st.sampled_from(["2024", "1969", "2100", "0000"]),
+        st.sampled_from([" 00:00:00", " 23:59:60", " 24:00:00", " 10:61:10"]),
+        st.sampled_from([" +0000", " -0730", " +2359", " -9999", ""]),
+        st.sampled_from([" (KST)", " (", ""]),
+    )
+)
+def test_a_usual_date_is_read_as_the_standard_library_reads_it(pieces: tuple[object, ...]) -> None:
+    value = "".join(map(str, pieces))
+    # Small letters are not usual.
+    assert parse_date(value) == parse_date(value.lower())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailcrm.core.headers import header_fields, identify
+from mailcrm.core.headers import fields_of, identify, split
 from mailcrm.core.mime import parse
 from mailcrm.core.model import Participant, ParticipantRole
 from mailcrm.core.parsed import Attachment, ParsedEmail
@@ -354,6 +354,15 @@ def test_a_report_is_automatic() -> None:
     assert [each.type for each in email.attachments] == ["message/delivery-status"]
 
 
+@pytest.mark.parametrize("filler", [b"x", b"\n", b"-", b"\n-", b"\n--", b"\n--b"])
+@pytest.mark.parametrize("boundary", ["b1", "-", "b" * 70])
+def test_a_delimiter_is_found_after_any_distance(filler: bytes, boundary: str) -> None:
+    for length in (0, *range(880, 1_010), 5_000):
+        content = (filler * length)[:length]
+        body = multipart("mixed", b"\r\n" + content, part("a/b", b"c"), boundary=boundary)
+        assert [each.part_id for each in parse(mail(body)).attachments] == ["2"], length
+
+
 # --- limits
 
 
@@ -556,11 +565,9 @@ def test_a_header_is_identified_as_its_email_is_parsed(lines: list[bytes], rest:
     email = parse(head + rest)
     assert identify(head + b"\r\n") == (email.message_id, email.sent_at)
     # What BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE)] gives (RFC 9051, 6.4.5).
-    picked = b"".join(
-        name.encode() + b": " + value + b"\r\n"
-        for name, value in header_fields(head + rest)
-        if name in ("message-id", "date")
-    )
+    end, _ = split(head + rest)
+    fields, _ = fields_of((head + rest)[:end], (b"message-id", b"date"))
+    picked = b"".join(name + b": " + value + b"\r\n" for name, values in fields.items() for value in values)
     assert identify(picked + b"\r\n") == (email.message_id, email.sent_at)
 
 
