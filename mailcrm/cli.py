@@ -4,6 +4,8 @@ A command's module imports nothing heavy at its top, so that `mailcrm --help` an
 command does is left to `commands`.
 """
 
+import atexit
+import gc
 import io
 import logging
 import os
@@ -129,6 +131,8 @@ def take_global_options(
 def main() -> None:
     """Run one command and end the process with its exit code."""
     words = sys.argv[1:]
+    # On its way out Python looks through all modules for garbage, which goes with the process anyway.
+    atexit.register(gc.freeze)
     # A terminal that cannot show a character shows its escape; nobody's mail ends a command.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
