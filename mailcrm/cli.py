@@ -1,7 +1,7 @@
 """The command line: global options, the table of commands, and the one place where errors become words.
 
-A command's module imports nothing heavy at its top, so that `mailcrm --help` answers at once; what a
-command does is left to `commands`.
+A command's module is imported when it is asked for, and imports nothing heavy at its top, so that
+`mailcrm --help`, which asks for all, answers at once; what a command does is left to `commands`.
 """
 
 import atexit
@@ -11,32 +11,14 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from mailcrm import __version__
-from mailcrm.commands import (
-    account,
-    connect,
-    contact,
-    deal,
-    demo,
-    inbox,
-    init,
-    link,
-    member,
-    provider,
-    search,
-    share,
-    status,
-    store,
-    sync,
-    team,
-    thread,
-    unlink,
-)
 from mailcrm.commands.invocation import Invocation, hoist
 from mailcrm.core.errors import MailcrmError, UsageError
 from mailcrm.render import Display
@@ -50,35 +32,51 @@ _NotUnderstood: Any = typer.BadParameter.__base__
 #: EX_SOFTWARE of sysexits.h.
 UNFORESEEN = 70
 
-app = typer.Typer(
-    name="mailcrm",
-    help="Your mailbox, linked to contacts and deals. Start with: mailcrm connect YOUR-ADDRESS",
-    epilog="The options above may stand before or after the command. Manual: docs/quickstart.md",
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+#: The commands, in the order of the help, and the module of `mailcrm.commands` that has each.
+COMMANDS = {
+    "connect": "connect",
+    "sync": "sync",
+    "inbox": "inbox",
+    "search": "search",
+    "thread": "thread",
+    "link": "link",
+    "unlink": "unlink",
+    "share": "share",
+    "privatize": "share",
+    "status": "status",
+    "contact": "contact",
+    "deal": "deal",
+    "account": "account",
+    "member": "member",
+    "team": "team",
+    "provider": "provider",
+    "store": "store",
+    "init": "init",
+    "demo": "demo",
+}
 
-connect.add_to(app)
-sync.add_to(app)
-inbox.add_to(app)
-search.add_to(app)
-thread.add_to(app)
-link.add_to(app)
-unlink.add_to(app)
-share.add_to(app)
-status.add_to(app)
-contact.add_to(app)
-deal.add_to(app)
-account.add_to(app)
-member.add_to(app)
-team.add_to(app)
-provider.add_to(app)
-store.add_to(app)
-init.add_to(app)
-demo.add_to(app)
+
+def program(words: Sequence[str]) -> typer.Typer:
+    """Return the program for a command line without global options.
+
+    It has the command that `words` begin with, because making all of them takes longer than most commands
+    do; it has all of them, for help and completion, where they begin with none.
+    """
+    app = typer.Typer(
+        name="mailcrm",
+        help="Your mailbox, linked to contacts and deals. Start with: mailcrm connect YOUR-ADDRESS",
+        epilog="The options above may stand before or after the command. Manual: docs/quickstart.md",
+        no_args_is_help=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(take_global_options)
+    named = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
+    for module in named or dict.fromkeys(COMMANDS.values()):
+        import_module(f"mailcrm.commands.{module}").add_to(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,7 +85,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def take_global_options(
     context: typer.Context,
     store_url: Annotated[
@@ -125,6 +122,8 @@ def take_global_options(
         display=Display(as_json=as_json, quiet=quiet, color=not no_color),
     )
     if context.invoked_subcommand is None:
+        from mailcrm.commands import status
+
         status.show_next_step(context.obj)
 
 
@@ -139,7 +138,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            code = app(hoist(words), prog_name="mailcrm", standalone_mode=False)
+            front, rest = hoist(words)
+            code = program(rest)([*front, *rest], prog_name="mailcrm", standalone_mode=False)
         finally:
             # What is still buffered fails here, where it can be told, and not after the last line.
             sys.stdout.flush()

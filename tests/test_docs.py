@@ -16,8 +16,8 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from mailcrm import config
-from mailcrm.cli import INTERRUPTED, app, main
+from mailcrm import cli, config
+from mailcrm.cli import INTERRUPTED, main
 from mailcrm.core import errors, events, mime, model, parsed
 from mailcrm.core.model import Direction
 from mailcrm.core.plan import Arrival
@@ -109,8 +109,15 @@ def commands() -> Mapping[str, Any]:
             else:
                 yield full, command
 
-    program = typer.main.get_command(app)
+    program = typer.main.get_command(cli.program([]))
     return {"": program, **dict(walk(program, ""))}
+
+
+def test_each_command_is_found_alone_as_it_is_among_all() -> None:
+    assert {name.split()[0] for name in commands() if name} == set(cli.COMMANDS)
+    for word in cli.COMMANDS:
+        alone = typer.main.get_command(cli.program([word, "--full"]))
+        assert word in vars(alone)["commands"]
 
 
 def options(name: str) -> set[str]:

@@ -32,8 +32,8 @@ GLOBAL_OPTIONS = {
 }
 
 
-def hoist(words: list[str]) -> list[str]:
-    """Return the command line with the global options in front, wherever they stood; raises UsageError."""
+def hoist(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the global options, wherever they stood, and the rest of the command line; raises UsageError."""
     front: list[str] = []
     rest: list[str] = []
     waiting = iter(words)
@@ -51,7 +51,7 @@ def hoist(words: list[str]) -> list[str]:
             front.append(word)
         else:
             rest.append(word)
-    return front + rest
+    return front, rest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
