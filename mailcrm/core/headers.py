@@ -465,7 +465,7 @@ def ids_of(value: bytes) -> tuple[str, ...]:
 
 # RFC 5322, 3.3, as nearly all programs write it.
 _USUAL_DATE = re.compile(
-    r"(?:[A-Z][a-z]{2}, )?(\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4})"
+    r"(?:[A-Z][a-z]{2}, )?(\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([12]\d{3})"
     r" (\d\d):(\d\d):(\d\d) ([+-]\d\d)(\d\d)(?: \([A-Z]{1,5}\))?",
     re.ASCII,
 )
