@@ -5,18 +5,18 @@ out again (docs/decisions/0017). Storing, and what there is to do, is left to `s
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 from threading import Event
-from typing import Self
 
 from mailcrm.ahead import Ahead
+from mailcrm.connection import Connection
 from mailcrm.core.errors import ConnectError, MailError, ProtocolError
 from mailcrm.core.plan import Arrival, Arriving
 from mailcrm.core.uids import UidSet
-from mailcrm.mail.imap import DOWNLOADS, Fetched, FetchFailed, ImapSession
+from mailcrm.mail.imap import DOWNLOADS, Fetched, FetchFailed
 from mailcrm.observing import WINDOW, Identified, Observed, identify
 from mailcrm.reading import Downloaded, HandedIn, Reader
 from mailcrm.store.emails import NewEmail
@@ -55,30 +55,18 @@ class _Doubtful:
 
 
 class Fetching:
-    """A connection to the server, made anew when it is cut; to be used in a `with` statement.
+    """Fetches from one server, and connects again when it is cut.
 
-    `imap` is for whoever holds this, except while `folder` is at work.
+    The connection is for nobody else while `folder` is at work.
     """
 
-    def __init__(self, open_imap: Callable[[], ImapSession], reader: Reader, *, size_limit: int) -> None:
-        """Connect; of an email above `size_limit`, in bytes, only the head will be fetched."""
-        self._sessions = ExitStack()
-        self._open_imap = open_imap
+    def __init__(self, server: Connection, reader: Reader, *, size_limit: int) -> None:
+        """Take a connection; of an email above `size_limit`, in bytes, only the head will be fetched."""
+        self._server = server
         self._reader = reader
         self._size_limit = size_limit
         self._leaving = Event()
         self._cuts = 0
-        self.imap = self._sessions.enter_context(open_imap())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._sessions.__exit__(*raised)  # type: ignore[arg-type] # the three that a with statement gives
-
-    def connect_again(self) -> None:
-        """Open a new connection in place of one that is over."""
-        self.imap = self._sessions.enter_context(self._open_imap())
 
     @contextmanager
     def folder(
@@ -96,7 +84,7 @@ class Fetching:
         def interrupt() -> None:
             self._leaving.set()
             plans.put(None)
-            self.imap.abandon()
+            self._server.imap.abandon()
             self._reader.stop()
 
         with (
@@ -128,7 +116,7 @@ class Fetching:
     def _identified(self, observed: Observed, uids: UidSet, doubtful: "_Doubtful") -> Identified:
         """Identify a window; where the server hangs up, in halves, down to the email that it is."""
         try:
-            found = identify(self.imap, uids)
+            found = identify(self._server.imap, uids)
         except (ConnectError, ProtocolError) as error:
             self._reconnect(observed)
             if len(uids) > 1:
@@ -186,7 +174,7 @@ class Fetching:
         waiting = dict(wanted)
         while waiting:
             try:
-                for answer in self.imap.download(list(waiting.values()), size_limit=self._size_limit):
+                for answer in self._server.imap.download(list(waiting.values()), size_limit=self._size_limit):
                     del waiting[answer.uid]
                     self._cuts = 0
                     yield answer
@@ -196,7 +184,7 @@ class Fetching:
                 for arrival in list(islice(waiting.values(), DOWNLOADS)):
                     del waiting[arrival.uid]
                     try:
-                        yield from self.imap.download([arrival], size_limit=self._size_limit)
+                        yield from self._server.imap.download([arrival], size_limit=self._size_limit)
                         self._cuts = 0
                     except (ConnectError, ProtocolError) as error:
                         self._reconnect(observed)
@@ -205,7 +193,7 @@ class Fetching:
     def _not_given(self, observed: Observed, doubtful: "_Doubtful") -> NotGiven:
         """Tell emails that were moved or deleted while we looked from those that the server withholds."""
         self._examine_again(observed)
-        alive = self.imap.uids()
+        alive = self._server.imap.uids()
         return NotGiven(
             gone=(UidSet(one.uid for one in doubtful.failed) | doubtful.unidentified) - alive,
             failed=tuple(one for one in doubtful.failed if one.uid in alive),
@@ -216,11 +204,11 @@ class Fetching:
         # Who leaves ends the connection, which looks like a cut.
         if self._leaving.is_set() or self._cuts > _CUTS:
             raise ConnectError("The mail server hung up again and again.")
-        self.connect_again()
+        self._server.connect_again()
         if self._leaving.is_set():
-            self.imap.abandon()
+            self._server.imap.abandon()
         self._examine_again(observed)
 
     def _examine_again(self, observed: Observed) -> None:
-        if self.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
+        if self._server.imap.examine(observed.folder.path).uidvalidity != observed.status.uidvalidity:
             raise ProtocolError("The mail server renumbered the folder while it was synced.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from mailcrm.core.events import FolderPlanned
 from mailcrm.core.model import Account, Folder
-from mailcrm.core.plan import Arrival, Arriving, Flags, FolderState, arriving, mark, to_identify
+from mailcrm.core.plan import Arrival, Arriving, Flags, FolderState, arriving, to_identify
 from mailcrm.core.uids import UidSet
 from mailcrm.mail.imap import FolderStatus, ImapSession
 from mailcrm.store import emails, folders
@@ -61,17 +61,6 @@ def plan_account(db: Database, imap: ImapSession, account: Account) -> Iterator[
             coming |= identities(found)
             plans.append(found)
         yield planned(account, observed, *plans)
-
-
-def marked(status: FolderStatus, account: Account) -> str | None:
-    """Return the mark of a folder as the server shows it now."""
-    return mark(
-        uidvalidity=status.uidvalidity,
-        uidnext=status.uidnext,
-        highestmodseq=status.highestmodseq,
-        exists=status.exists,
-        start=account.history_start,
-    )
 
 
 def observe(

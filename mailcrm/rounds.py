@@ -34,7 +34,6 @@ from mailcrm.core.errors import (
 from mailcrm.core.events import AccountSkipped, AccountStarted, BatchSaved, SyncEvent
 from mailcrm.core.model import Account
 from mailcrm.mail.imap import ImapSession
-from mailcrm.providers.presets import by_host
 from mailcrm.store import accounts
 from mailcrm.store.database import Database
 from mailcrm.syncing import sync_account
@@ -54,6 +53,8 @@ Events: TypeAlias = Generator[SyncEvent, None, None]
 
 def daily_bytes(config: Config, account: Account) -> int | None:
     """Return how much the account may download in a day in UTC, in bytes; None: any number."""
+    from mailcrm.providers.presets import by_host  # late: most syncs download nothing
+
     own = config.account(account.address).daily_bytes
     if own is not None:
         return own or None

@@ -2,16 +2,20 @@
 
 Each step is one transaction and every event stands between two of them, so a sync that is killed
 repeats at most the batches that were on their way. What to do is left to `core.plan`, how emails come
-from the server to `fetching`, how rows are written to `store`.
+from the server to `fetching`, how rows are written to `store`. Most syncs find nothing new, so what only
+new emails need is imported when there are some.
 """
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mailcrm.accounts import offered_folders, own_addresses, remember_folders
+from mailcrm.connection import Connection
 from mailcrm.core.errors import AuthError, MailError, StoreBusy, StoreError, StoreUnavailable, Throttled
 from mailcrm.core.events import (
     AccountFinished,
@@ -25,17 +29,17 @@ from mailcrm.core.events import (
     SyncEvent,
 )
 from mailcrm.core.model import Account, Folder
-from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted
+from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted, mark
 from mailcrm.core.uids import UidSet
-from mailcrm.fetching import BATCH_EMAILS, Fetching, NotGiven, Read
 from mailcrm.mail.imap import FolderStatus, ImapSession
-from mailcrm.observing import Identified, Observed, identities, marked, observe, plan, planned
-from mailcrm.reading import Reader
-from mailcrm.store import accounts, emails, folders
+from mailcrm.store import accounts, folders
 from mailcrm.store.database import Database
 
 if TYPE_CHECKING:
+    from mailcrm.fetching import Fetching
     from mailcrm.linking import Linked
+    from mailcrm.observing import Identified, Observed
+    from mailcrm.store.emails import NewEmail
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ class _Arrival:
     source was asked for.
     """
 
-    observed: Observed
+    observed: "Observed"
     unidentified: UidSet = field(default_factory=UidSet)
     unwanted: UidSet = field(default_factory=UidSet)
     asked_for: UidSet = field(default_factory=UidSet)
@@ -87,11 +91,25 @@ def sync_account(
     accept_deletions: bool = False,
 ) -> Generator[SyncEvent, None, None]:
     """Bring one account up to date; raises ConnectError and Throttled when the server is lost on the way."""
-    with (
-        Reader(own_addresses(db, account)) as reader,
-        Fetching(open_imap, reader, size_limit=size_limit) as server,
-    ):
-        run = _Run(db=db, server=server, account=account, clock=clock, accept_deletions=accept_deletions)
+    with ExitStack() as until_the_end:
+        server = until_the_end.enter_context(Connection(open_imap))
+
+        @cache
+        def fetching() -> "Fetching":
+            from mailcrm.fetching import Fetching
+            from mailcrm.reading import Reader
+
+            reader = until_the_end.enter_context(Reader(own_addresses(db, account)))
+            return Fetching(server, reader, size_limit=size_limit)
+
+        run = _Run(
+            db=db,
+            server=server,
+            fetching=fetching,
+            account=account,
+            clock=clock,
+            accept_deletions=accept_deletions,
+        )
         yield from run.all_folders()
 
 
@@ -100,7 +118,8 @@ class _Run:
     """One account's sync under way: what it works with, and what it has to tell at the end."""
 
     db: Database
-    server: Fetching
+    server: Connection
+    fetching: Callable[[], "Fetching"]
     account: Account
     clock: Callable[[], datetime]
     accept_deletions: bool
@@ -158,7 +177,17 @@ class _Run:
 
     def _is_unchanged(self, folder: Folder, status: FolderStatus | None) -> bool:
         """Say whether a folder is as the last whole sync left it."""
-        return status is not None and folder.mark is not None and folder.mark == marked(status, self.account)
+        return status is not None and folder.mark is not None and folder.mark == self._marked(status)
+
+    def _marked(self, status: FolderStatus) -> str | None:
+        """Return the mark of a folder as the server shows it now."""
+        return mark(
+            uidvalidity=status.uidvalidity,
+            uidnext=status.uidnext,
+            highestmodseq=status.highestmodseq,
+            exists=status.exists,
+            start=self.account.history_start,
+        )
 
     def _failed(self, folder: Folder, error: MailError) -> FolderFailed:
         """Record that a folder could not be finished."""
@@ -179,6 +208,9 @@ class _Run:
 
     def _arrive(self, folder: Folder, status: FolderStatus) -> Generator[SyncEvent, None, _Arrival]:
         """Bring in what is new in a folder, and return what was seen of it."""
+        from mailcrm.fetching import NotGiven, Read
+        from mailcrm.observing import Identified, identities, observe, plan, planned
+
         observed = observe(self.db, self.server.imap, self.account, folder, status)
         one = _Arrival(observed=observed)
         if observed.flags:
@@ -190,7 +222,7 @@ class _Run:
         after: list[Arrival] = []
         coming: set[str] = set()
         looked_at = 0
-        with self.server.folder(observed) as (items, answer):
+        with self.fetching().folder(observed) as (items, answer):
             for item in items:
                 match item:
                     case Identified():
@@ -215,7 +247,7 @@ class _Run:
         yield from self._attach(folder, one.uidvalidity, after)
         return one
 
-    def _look_closer(self, one: _Arrival, found: Identified, what: Arriving) -> None:
+    def _look_closer(self, one: _Arrival, found: "Identified", what: Arriving) -> None:
         start = self.account.history_start
         one.unidentified |= found.unidentified
         one.unwanted |= UidSet(a.uid for a in found.arrivals if not is_wanted(a, start))
@@ -224,7 +256,9 @@ class _Run:
     def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
         if not arrivals:
             return
-        from mailcrm.linking import apply_rule  # late: most syncs find nothing new
+        from mailcrm.fetching import BATCH_EMAILS
+        from mailcrm.linking import apply_rule
+        from mailcrm.store import emails
 
         for begin in range(0, len(arrivals), BATCH_EMAILS):
             with self.db.transaction():
@@ -247,11 +281,10 @@ class _Run:
         folders.record_failure(self.db, folder, uidvalidity, uid, error, at=self.clock())
         return EmailFailed(account=self.account.address, folder=folder.name, uid=uid, error=error)
 
-    def _save(
-        self, folder: Folder, uidvalidity: int, batch: Sequence[emails.NewEmail]
-    ) -> Iterator[SyncEvent]:
+    def _save(self, folder: Folder, uidvalidity: int, batch: Sequence["NewEmail"]) -> Iterator[SyncEvent]:
         """Store a batch with its links; what the store refuses is tried one by one: one must not stop all."""
-        from mailcrm.linking import apply_rule  # late: most syncs find nothing new
+        from mailcrm.linking import apply_rule
+        from mailcrm.store import emails
 
         try:
             # Links belong to the same transaction: a killed sync leaves no thread without its links.
@@ -348,7 +381,7 @@ class _Run:
             one.folder,
             on_server=len(window),
             stored=len(window & placed),
-            seen=None if one.unidentified or one.failed else marked(one.observed.status, self.account),
+            seen=None if one.unidentified or one.failed else self._marked(one.observed.status),
         )
 
     def _finished(self, folder: Folder, *, on_server: int, stored: int, seen: str | None) -> FolderFinished:
