@@ -4,7 +4,6 @@ Accounts themselves live in the store. Secrets are never in this file, only the 
 prints one. Every problem of the file is reported at once.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -129,6 +128,8 @@ def _problems(values: Mapping[str, Any], keys: Mapping[str, type], prefix: str) 
     found = []
     for key, value in values.items():
         if key not in keys:
+            import difflib  # late: most files have no mistake
+
             near = difflib.get_close_matches(key, keys, n=1)
             found.append(f"unknown key {prefix}{key}" + (f" (did you mean {near[0]}?)" if near else ""))
         elif not isinstance(value, keys[key]) or isinstance(value, bool):

@@ -20,56 +20,53 @@ _IMAP_OFF = "Switch IMAP on in the settings of the provider's web mail, then try
 
 #: (what the text contains, error, our sentence, hint); the first match wins. The texts are those of
 #: Gmail, Microsoft, NetEase, Tencent, Yahoo, Dovecot; the codes those of RFC 5530.
-_KNOWN: tuple[tuple[re.Pattern[str], type[MailError], str, str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), error, sentence, hint)
-    for pattern, error, sentence, hint in (
+_KNOWN: tuple[tuple[str, type[MailError], str, str], ...] = (
+    (
         (
-            (
-                r"\[(OVERQUOTA|THROTTLED|LIMIT)\b|too many simultaneous connections|request is throttled"
-                r"|maximum number of connections|exceeded command or bandwidth"
-            ),
-            Throttled,
-            "The mail server asks us to slow down.",
-            "",
+            r"\[(OVERQUOTA|THROTTLED|LIMIT)\b|too many simultaneous connections|request is throttled"
+            r"|maximum number of connections|exceeded command or bandwidth"
         ),
-        (
-            r"application-specific password|app(lication)? password|app-specific password",
-            AuthError,
-            "The provider wants an app password.",
-            "Make an app password for mail programs in the provider's security settings, and use it here.",
-        ),
-        (
-            r"web ?browser|web ?login required|WEBALERT",
-            AuthError,
-            "The provider wants you to log in on its web site first.",
-            "Log in with a web browser, confirm that it was you, then try again.",
-        ),
-        (
-            r"basic authentication is (disabled|blocked)",
-            AuthError,
-            "The provider does not take passwords from mail programs.",
-            "This provider accepts OAuth2 only, which mailcrm does not speak; an app password does not help.",
-        ),
-        (
-            r"authori[sz](ed|ation) code|weixin token",
-            AuthError,
-            "The provider wants its authorization code in place of the password.",
-            "Switch IMAP on in the provider's web mail; it shows an authorization code to use as password.",
-        ),
-        (r"unsafe login", AuthError, "The provider does not let mail programs in yet.", _IMAP_OFF),
-        (
-            r"authenticated but not connected",
-            AuthError,
-            "The log-in worked, but there is no mailbox behind it for mail programs.",
-            _IMAP_OFF,
-        ),
-        (
-            r"\[PRIVACYREQUIRED\]|plaintext authentication disallowed",
-            AuthError,
-            "The mail server takes a password over an encrypted connection only.",
-            "Use TLS or STARTTLS for this server.",
-        ),
-    )
+        Throttled,
+        "The mail server asks us to slow down.",
+        "",
+    ),
+    (
+        r"application-specific password|app(lication)? password|app-specific password",
+        AuthError,
+        "The provider wants an app password.",
+        "Make an app password for mail programs in the provider's security settings, and use it here.",
+    ),
+    (
+        r"web ?browser|web ?login required|WEBALERT",
+        AuthError,
+        "The provider wants you to log in on its web site first.",
+        "Log in with a web browser, confirm that it was you, then try again.",
+    ),
+    (
+        r"basic authentication is (disabled|blocked)",
+        AuthError,
+        "The provider does not take passwords from mail programs.",
+        "This provider accepts OAuth2 only, which mailcrm does not speak; an app password does not help.",
+    ),
+    (
+        r"authori[sz](ed|ation) code|weixin token",
+        AuthError,
+        "The provider wants its authorization code in place of the password.",
+        "Switch IMAP on in the provider's web mail; it shows an authorization code to use as password.",
+    ),
+    (r"unsafe login", AuthError, "The provider does not let mail programs in yet.", _IMAP_OFF),
+    (
+        r"authenticated but not connected",
+        AuthError,
+        "The log-in worked, but there is no mailbox behind it for mail programs.",
+        _IMAP_OFF,
+    ),
+    (
+        r"\[PRIVACYREQUIRED\]|plaintext authentication disallowed",
+        AuthError,
+        "The mail server takes a password over an encrypted connection only.",
+        "Use TLS or STARTTLS for this server.",
+    ),
 )
 
 #: `Request is throttled. Suggested Backoff Time: 92415 milliseconds` (Microsoft).
@@ -103,7 +100,7 @@ def _quoted(text: str) -> str:
 
 def _recognised(text: str) -> MailError | None:
     for pattern, error, sentence, hint in _KNOWN:
-        if pattern.search(text):
+        if re.search(pattern, text, re.IGNORECASE):
             if issubclass(error, Throttled):
                 return error(sentence + _quoted(text), hint=hint, retry_after=_retry_after(text))
             return error(sentence + _quoted(text), hint=hint)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -83,7 +83,7 @@ def raw_queries() -> Mapping[str, str]:
     """Return all queries of the store by name, as they are written."""
     found: dict[str, str] = {}
     for subject in SUBJECTS:
-        text = files("mailcrm.store").joinpath(f"{subject}.sql").read_text("utf-8")
+        text = Path(__file__).with_name(f"{subject}.sql").read_text("utf-8")
         for name, body in blocks(text):
             if name in found:
                 raise ValueError(f"query {name} stands twice")

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from mailcrm.core.errors import AlreadyExists, StoreError
 from mailcrm.store.database import expand
 from mailcrm.store.location import is_postgres, sqlite_path
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 @cache
@@ -25,18 +27,13 @@ def newest() -> frozenset[str]:
 
 
 def _names() -> list[str]:
-    found = {
-        entry.name.split(".")[0]
-        for entry in files("mailcrm.store").joinpath("migrations").iterdir()
-        if entry.name.endswith(".sql")
-    }
+    found = {entry.name.split(".")[0] for entry in _MIGRATIONS.glob("*.sql")}
     return sorted(found)
 
 
 def _text(name: str, kind: str) -> str:
     """Return the SQL of one migration for `kind`, sqlite or postgres."""
-    folder = files("mailcrm.store").joinpath("migrations")
-    parts = [folder.joinpath(f"{name}.sql"), folder.joinpath(f"{name}.{kind}.sql")]
+    parts = [_MIGRATIONS / f"{name}.sql", _MIGRATIONS / f"{name}.{kind}.sql"]
     return "\n".join(part.read_text("utf-8") for part in parts if part.is_file())
 
 

@@ -12,7 +12,7 @@ def instant(value: Any) -> datetime | None:  # noqa: ANN401 (the two drivers' ow
     if value is None:
         return None
     if isinstance(value, str):
-        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)
     moment: datetime = value
     return moment.astimezone(UTC)
 
