@@ -5,7 +5,6 @@ The connection and its errors are left to `mailcrm.mail.wire`, taking answers ap
 to `mailcrm.core.plan`.
 """
 
-import contextlib
 import logging
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from mailcrm import __version__
-from mailcrm.core.errors import MailError, ProtocolError
+from mailcrm.core.errors import ProtocolError
 from mailcrm.core.model import Endpoint, FolderRole
 from mailcrm.core.plan import Arrival, Flags
 from mailcrm.core.uids import UidSet, sequence_set
@@ -153,9 +152,7 @@ class ImapSession:
 
     def logout(self) -> None:
         """Say good-bye and close the connection; a server that is gone already is no error."""
-        with contextlib.suppress(MailError), speaking_to(self._endpoint):
-            self._wire.say(b"LOGOUT")
-        self._wire.close_connection()
+        self._wire.leave()
 
     @property
     def closed(self) -> bool:

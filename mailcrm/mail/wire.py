@@ -147,6 +147,12 @@ class Wire(imaplib.IMAP4):
         self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
         self.capabilities = tuple(self.offered())
 
+    def leave(self) -> None:
+        """Say good-bye and close the connection; the BYE in answer, or a server that is gone, is no error."""
+        with contextlib.suppress(imaplib.IMAP4.error, OSError, MailError):
+            self.say(b"LOGOUT")
+        self.close_connection()
+
     def close_connection(self) -> None:
         """Close the connection without a word; it may be closed already."""
         self.closed = True
