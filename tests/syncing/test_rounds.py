@@ -40,7 +40,7 @@ from tests.cli.desk import letter as short_letter
 from tests.conftest import FIRST, NOW, Store, login_of
 from tests.mail.conformance import USER, ModelMailbox
 from tests.servers.model_imap import HangUp, ModelServer
-from tests.syncing.accounts import connect, days_ago, letter, only, stored
+from tests.syncing.accounts import connect, days_ago, letter, only, stored, wait_until
 
 SECOND = "second@example.com"
 THIRD = "third@example.com"
@@ -540,6 +540,8 @@ def test_two_machines_share_the_accounts_and_a_dead_one_holds_none(
     machine = Machine(store)
     with machine.start() as first:
         assert silent.acquire(timeout=PATIENCE)
+        # By then the first machine holds the silent account alone.
+        wait_until(lambda: all(accounts.account(db, one).last_sync_at for one in (SECOND, THIRD)))
         assert machine.run() == (75, {FIRST: "store_busy", SECOND: "done", THIRD: "done"})
         if end == "killed":
             first.kill()
