@@ -98,7 +98,14 @@ def parse(raw: bytes) -> ParsedEmail:
         automatic=root.type == "multipart/report" or _is_automatic(fields),
         text=text,
         preview=preview(text),
+        spans=(),
+        forwards=(),
         attachments=tuple(message.attachments(root)),
+        invitations=(),
+        deliveries=(),
+        signed=False,
+        encrypted=False,
+        trackers=0,
         repairs=tuple(message.repairs),
     )
 

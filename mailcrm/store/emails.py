@@ -304,6 +304,13 @@ def thread_emails(db: Database, thread_id: int) -> "list[EmailFull]":
             participants=tuple(people[row["id"]]),
             attachments=tuple(parts[row["id"]]),
             text=texts.get(row["id"], ""),
+            spans=(),
+            forwards=(),
+            invitations=(),
+            deliveries=(),
+            signed=False,
+            encrypted=False,
+            trackers=0,
             repairs=tuple(row["repairs"].split()),
         )
         for row in rows

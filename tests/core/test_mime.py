@@ -81,7 +81,14 @@ def test_an_ordinary_mail_is_read(text: str, codec: str, label: str, encoding: s
         automatic=False,
         text=text,
         preview=text,
+        spans=(),
+        forwards=(),
         attachments=(),
+        invitations=(),
+        deliveries=(),
+        signed=False,
+        encrypted=False,
+        trackers=0,
         repairs=(),
     )
 

@@ -551,7 +551,14 @@ def letter(
         automatic=automatic,
         text=text,
         preview=text[:200],
+        spans=(),
+        forwards=(),
         attachments=tuple(attachments),
+        invitations=(),
+        deliveries=(),
+        signed=False,
+        encrypted=False,
+        trackers=0,
         repairs=(),
     )
     return NewEmail(source=source(arrived, raw, truncated=False), content=content(parsed, Direction.IN))
