@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING, Self, TypeAlias
 
 from mailcrm.core.model import Direction, ParticipantRole
 from mailcrm.core.plan import Arrival
-from mailcrm.store.emails import Content, NewEmail, Source, content, source
+from mailcrm.store.contents import Content, content
+from mailcrm.store.emails import NewEmail, Source, source
 from mailcrm.store.packed import unpack
 
 if TYPE_CHECKING:

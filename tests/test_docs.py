@@ -22,7 +22,7 @@ from mailcrm.core import errors, events, mime, model, parsed
 from mailcrm.core.model import Direction
 from mailcrm.core.plan import Arrival
 from mailcrm.providers.presets import Preset
-from mailcrm.store import accounts, emails, folders, open_database
+from mailcrm.store import accounts, contents, emails, folders, open_database
 from mailcrm.timeline import ContactView, DealView
 from tests.servers.dovecot import DovecotServer
 
@@ -350,7 +350,7 @@ def receive(url: str, raw: bytes) -> None:
     )
     letter = emails.NewEmail(
         source=emails.source(arrival, raw, truncated=False),
-        content=emails.content(mime.parse(raw), Direction.IN),
+        content=contents.content(mime.parse(raw), Direction.IN),
     )
     emails.save_batch(db, account, inbox, 1, [letter])
     folders.record_failure(db, inbox, 1, 2, "The mail server left this email out.", at=now)

@@ -32,6 +32,10 @@ from mailcrm.core.model import Participant, ParticipantRole
 from mailcrm.core.parsed import Attachment, ParsedEmail
 from mailcrm.core.text import html_to_text, preview, unflow
 
+#: The version of the reading of emails: raised when it, or what it is left to, reads something otherwise.
+#: `mailcrm store reparse` then reads again what was read by an older one.
+READING = 1
+
 #: No real email comes near; what was cut off is told in `repairs`, as `limit:parts` and so on.
 PARTS = 1_000
 DEPTH = 50

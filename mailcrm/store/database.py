@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = Mapping[str, Any]
 
 #: The named query files of the store.
-SUBJECTS = ("accounts", "crm", "emails", "folders", "members", "threads")
+SUBJECTS = ("accounts", "contents", "crm", "emails", "folders", "members", "threads")
 
 #: Of a word that is everywhere, only so many emails are compared, the newest.
 NEWEST = 500

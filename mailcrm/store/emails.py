@@ -1,4 +1,7 @@
-"""Emails: saving them in batches, reading, searching, and the timelines of contacts and deals."""
+"""Emails: saving them in batches, searching, and the timelines of contacts and deals.
+
+What an email says is left to `contents`.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,30 +10,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from mailcrm.core.errors import NotFound
-from mailcrm.core.model import (
-    Account,
-    Direction,
-    EmailRow,
-    Folder,
-    Participant,
-    ParticipantRole,
-)
+from mailcrm.core.model import Account, EmailRow, Folder
 from mailcrm.core.plan import Arrival, digest
 from mailcrm.core.threads import thread_ids
+from mailcrm.store.contents import Content, add_contents, in_row, stored
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
-from mailcrm.store.packed import PackedText, pack, unpack
+from mailcrm.store.packed import pack, unpack
 from mailcrm.store.rows import email_row, instant
 from mailcrm.store.threads import Received, refresh_threads, threads_for
 
 if TYPE_CHECKING:
-    from mailcrm.core.parsed import EmailFull, ParsedEmail
-
-#: Terms of an email that the index takes. Together they stay below the 16,383 positions and the
-#: 1 MB that a tsvector holds (PostgreSQL manual, 8.11.1), whatever script they are in.
-_SUBJECT_TERMS = 200
-_PEOPLE_TERMS = 4_000
-_BODY_TERMS = 12_000
+    from mailcrm.core.parsed import EmailFull
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,20 +37,6 @@ class Source:
     packed: bytes
     digest: str
     truncated: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Content:
-    """What an email says, ready to be stored.
-
-    `subject`, `people` and `body` are search terms with spaces between.
-    """
-
-    parsed: "ParsedEmail"
-    direction: Direction
-    subject: str
-    people: str
-    body: PackedText
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,21 +60,6 @@ class NewEmail:
 def source(arrival: Arrival, raw: bytes, *, truncated: bool) -> Source:
     """Return an email's source, compressed."""
     return Source(arrival=arrival, size=len(raw), packed=pack(raw), digest=digest(raw), truncated=truncated)
-
-
-def content(parsed: "ParsedEmail", direction: Direction) -> Content:
-    """Return what an email says, cut into search terms."""
-    from mailcrm.core.search_terms import joined_terms  # late: most syncs find nothing new
-
-    people = " ".join(f"{p.name} {p.address}" for p in parsed.participants)
-    files = " ".join(attachment.name for attachment in parsed.attachments)
-    return Content(
-        parsed=parsed,
-        direction=direction,
-        subject=joined_terms(parsed.subject, _SUBJECT_TERMS),
-        people=joined_terms(people, _PEOPLE_TERMS),
-        body=PackedText(pack(joined_terms(f"{files}\n{parsed.text}", _BODY_TERMS).encode())),
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,7 +116,11 @@ def save_batch(
         threads = threads_for(db, account, [_received(item) for item in new])
         ids = db.insert_many("add_email", [_email(account, *pair) for pair in zip(new, threads, strict=True)])
         stored.update(zip((item.digest for item in new), ids, strict=True))
-        _add_parts(db, list(zip(ids, new, strict=True)))
+        db.write_many(
+            "add_email_source",
+            [{"email_id": key, "source": item.source.packed} for key, item in zip(ids, new, strict=True)],
+        )
+        add_contents(db, [(key, item.content) for key, item in zip(ids, new, strict=True)])
         known = [(item.arrival, stored[item.digest]) for item in batch]
         db.write_many("add_email_identity", _identities(account, known))
         place(
@@ -186,84 +152,16 @@ def _received(item: NewEmail) -> Received:
 
 
 def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object]:
-    parsed = item.content.parsed
-    sender = next((p for p in parsed.participants if p.role is ParticipantRole.FROM), None)
     return {
         "account_id": account.id,
         "thread_id": thread_id,
-        "message_id": parsed.message_id,
         "digest": item.digest,
-        "subject": parsed.subject,
-        "preview": parsed.preview,
-        "from_address": sender.address if sender else "",
-        "from_name": sender.name if sender else "",
-        "sent_at": parsed.sent_at,
         "received_at": item.arrival.received_at,
         "size": item.arrival.size,
-        "direction": item.content.direction,
-        "has_attachment": any(not attachment.inline for attachment in parsed.attachments),
         "truncated": item.source.truncated,
-        "from_ambiguous": parsed.from_ambiguous,
-        "automatic": parsed.automatic,
-        "repairs": " ".join(parsed.repairs),
         "gone_from_junk": False,
+        **in_row(item.content),
     }
-
-
-def _add_parts(db: Database, added: Sequence[tuple[int, NewEmail]]) -> None:
-    """Store bodies, sources, search terms, participants and attachments of new emails."""
-    from mailcrm.core.addresses import without_tag  # late: most syncs find nothing new
-
-    db.write_many(
-        "add_email_body", [{"email_id": key, "text": item.content.parsed.text} for key, item in added]
-    )
-    db.write_many(
-        "add_email_source", [{"email_id": key, "source": item.source.packed} for key, item in added]
-    )
-    db.write_many(
-        "add_email_terms",
-        [
-            {
-                "email_id": key,
-                "subject": item.content.subject,
-                "people": item.content.people,
-                "body": item.content.body,
-            }
-            for key, item in added
-        ],
-    )
-    db.index([key for key, _ in added])
-    db.write_many(
-        "add_participant",
-        [
-            {
-                "email_id": key,
-                "position": position,
-                "role": participant.role,
-                "name": participant.name,
-                "address": participant.address,
-                "untagged": without_tag(participant.address),
-            }
-            for key, item in added
-            for position, participant in enumerate(item.content.parsed.participants)
-        ],
-    )
-    db.write_many(
-        "add_attachment",
-        [
-            {
-                "email_id": key,
-                "position": position,
-                "part_id": attachment.part_id,
-                "name": attachment.name,
-                "type": attachment.type,
-                "size": attachment.size,
-                "inline": attachment.inline,
-            }
-            for key, item in added
-            for position, attachment in enumerate(item.content.parsed.attachments)
-        ],
-    )
 
 
 def email_source(db: Database, email_id: int) -> bytes:
@@ -275,45 +173,30 @@ def email_source(db: Database, email_id: int) -> bytes:
 
 
 def thread_emails(db: Database, thread_id: int) -> "list[EmailFull]":
-    """Return the emails of a thread, oldest first, with text, participants and attachments."""
-    from mailcrm.core.parsed import Attachment, EmailFull  # late: most commands show no email
+    """Return the emails of a thread, oldest first, with all that they say."""
+    return _full(db, db.read("thread_emails", thread_id=thread_id))
 
-    rows = db.read("thread_emails", thread_id=thread_id)
-    ids = [row["id"] for row in rows]
-    recipients = _recipients(db, ids)
-    texts = {row["email_id"]: row["text"] for row in db.read("email_texts", ids=ids)}
-    people: dict[int, list[Participant]] = defaultdict(list)
-    for row in db.read("participants", ids=ids):
-        people[row["email_id"]].append(
-            Participant(role=ParticipantRole(row["role"]), name=row["name"], address=row["address"])
-        )
-    parts: dict[int, list[Attachment]] = defaultdict(list)
-    for row in db.read("attachments", ids=ids):
-        parts[row["email_id"]].append(
-            Attachment(
-                part_id=row["part_id"],
-                name=row["name"],
-                type=row["type"],
-                size=row["size"],
-                inline=bool(row["inline"]),
-            )
-        )
+
+def _full(db: Database, rows: Sequence[Row]) -> "list[EmailFull]":
+    from mailcrm.core.parsed import EmailFull  # late: most commands show no email
+
+    recipients = _recipients(db, [row["id"] for row in rows])
     return [
         EmailFull(
             row=email_row(row, recipients[row["id"]]),
-            participants=tuple(people[row["id"]]),
-            attachments=tuple(parts[row["id"]]),
-            text=texts.get(row["id"], ""),
-            spans=(),
-            forwards=(),
-            invitations=(),
-            deliveries=(),
-            signed=False,
-            encrypted=False,
-            trackers=0,
-            repairs=tuple(row["repairs"].split()),
+            participants=said.participants,
+            attachments=said.attachments,
+            text=said.text,
+            spans=said.spans,
+            forwards=said.forwards,
+            invitations=said.invitations,
+            deliveries=said.deliveries,
+            signed=said.signed,
+            encrypted=said.encrypted,
+            trackers=said.trackers,
+            repairs=said.repairs,
         )
-        for row in rows
+        for row, said in zip(rows, stored(db, rows), strict=True)
     ]
 
 

@@ -16,33 +16,19 @@ SELECT digest, id, thread_id FROM email WHERE account_id = :account_id AND diges
 INSERT INTO main.email (
     account_id, thread_id, message_id, digest, subject, preview,
     from_address, from_name, sent_at, received_at, size, direction, has_attachment, truncated,
-    from_ambiguous, automatic, repairs, gone_from_junk
+    from_ambiguous, automatic, signed, encrypted, trackers, repairs, reading, gone_from_junk
 ) VALUES (
     :account_id, :thread_id, :message_id, :digest, :subject, :preview,
     :from_address, :from_name, :sent_at, :received_at, :size, :direction, :has_attachment, :truncated,
-    :from_ambiguous, :automatic, :repairs, :gone_from_junk
+    :from_ambiguous, :automatic, :signed, :encrypted, :trackers, :repairs, :reading, :gone_from_junk
 ) RETURNING id
 
 -- add_email_identity --
 INSERT INTO main.email_identity (account_id, identity, email_id) VALUES (:account_id, :identity, :email_id)
 ON CONFLICT (account_id, identity) DO NOTHING
 
--- add_email_body --
-INSERT INTO main.email_body (email_id, text) VALUES (:email_id, :text)
-
 -- add_email_source --
 INSERT INTO main.email_source (email_id, source) VALUES (:email_id, :source)
-
--- add_email_terms --
-INSERT INTO main.email_terms (email_id, subject, people, body) VALUES (:email_id, :subject, :people, :body)
-
--- add_participant --
-INSERT INTO main.participant (email_id, position, role, name, address, untagged)
-VALUES (:email_id, :position, :role, :name, :address, :untagged)
-
--- add_attachment --
-INSERT INTO main.attachment (email_id, position, part_id, name, type, size, inline)
-VALUES (:email_id, :position, :part_id, :name, :type, :size, :inline)
 
 -- mark_present --
 UPDATE main.email SET gone_at = NULL, gone_from_junk = FALSE WHERE gone_at IS NOT NULL AND id IN {each:ids}
@@ -50,12 +36,9 @@ UPDATE main.email SET gone_at = NULL, gone_from_junk = FALSE WHERE gone_at IS NO
 -- thread_emails --
 SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
        e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
-       e.gone_at, e.repairs
+       e.gone_at, e.from_ambiguous, e.automatic, e.signed, e.encrypted, e.trackers, e.repairs
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.thread_id = :thread_id ORDER BY e.received_at, e.id
-
--- email_texts --
-SELECT email_id, text FROM email_body WHERE email_id IN {each:ids}
 
 -- email_source --
 SELECT source FROM email_source WHERE email_id = :email_id
@@ -63,13 +46,6 @@ SELECT source FROM email_source WHERE email_id = :email_id
 -- recipients --
 SELECT email_id, name, address FROM participant
 WHERE email_id IN {each:ids} AND role = 'to' ORDER BY email_id, position
-
--- participants --
-SELECT email_id, role, name, address FROM participant WHERE email_id IN {each:ids} ORDER BY email_id, position
-
--- attachments --
-SELECT email_id, part_id, name, type, size, inline FROM attachment
-WHERE email_id IN {each:ids} ORDER BY email_id, position
 
 -- search_emails --
 -- Best matches this viewer may see.

@@ -1,10 +1,13 @@
 """Rows to dataclasses; SQLite gives instants as text and flags as numbers, PostgreSQL as what they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailcrm.core.model import Direction, EmailRow, Visibility
+
+if TYPE_CHECKING:
+    from mailcrm.core.parsed import Span
 
 
 def instant(value: Any) -> datetime | None:  # noqa: ANN401 (the two drivers' own types)
@@ -47,3 +50,16 @@ def email_row(row: Mapping[str, Any], recipients: tuple[str, ...], holders: tupl
         team=row["team_id"] is not None,
         holders=holders or (row["account"],),
     )
+
+
+def span_text(spans: "Sequence[Span]") -> str:
+    """Return spans as they are stored: `quote 12 340, signature 400 420`."""
+    return ", ".join([f"{span.kind} {span.start} {span.end}" for span in spans])
+
+
+def spans_of(text: str) -> "tuple[Span, ...]":
+    """Return spans that were stored."""
+    from mailcrm.core.parsed import Span, SpanKind  # late: most commands show no email
+
+    found = [each.split() for each in text.split(", ")] if text else []
+    return tuple(Span(kind=SpanKind(kind), start=int(start), end=int(end)) for kind, start, end in found)

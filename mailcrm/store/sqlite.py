@@ -53,9 +53,10 @@ _RESTORE = "Restore it from a backup, or sync into a new one: the mail is still 
 #: Terms are indexed for many emails in one statement: FTS5 writes what it has gathered at the end of each
 #: statement that a trigger belongs to.
 INDEX = (
-    "INSERT INTO main.email_index (rowid, subject, people, body) "
+    "INSERT INTO main.email_index (rowid, subject, people, body, quoted) "
     "SELECT ((CAST(strftime('%s', e.received_at) AS INTEGER) / 86400) << 32) | e.id AS place, "
-    "w.subject, w.people, CAST(unpacked(w.body) AS TEXT) "
+    "w.subject, w.people, CAST(unpacked(w.body) AS TEXT), "
+    "CASE w.quoted WHEN '' THEN '' ELSE CAST(unpacked(w.quoted) AS TEXT) END "
     "FROM email_terms w JOIN email e ON e.id = w.email_id "
     "WHERE w.email_id IN (SELECT value FROM json_each(:ids)) ORDER BY place"
 )

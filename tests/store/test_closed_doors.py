@@ -35,7 +35,7 @@ from mailcrm.core.model import (
     Team,
     Visibility,
 )
-from mailcrm.core.parsed import Attachment
+from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation
 from mailcrm.store import Database, accounts, crm, emails, folders, members, rules, threads
 from mailcrm.store.location import sqlite_path
 from mailcrm.store.migrate import create_first_member, migrate
@@ -56,12 +56,15 @@ WITH_SECRETS = {
     "account_alias",
     "account_connection",
     "attachment",
+    "delivery",
     "email",
     "email_body",
     "email_source",
     "email_terms",
     "fetch_failure",
     "folder",
+    "forward",
+    "invitation",
     "participant",
     "thread",
     "thread_reference",
@@ -114,7 +117,25 @@ def stage(store: Store) -> Scene:
     paper = Attachment(part_id="2", name=f"{SECRET}.pdf", type="application/pdf", size=5, inline=False)
     people = {ParticipantRole.FROM: f"{SECRET}@example.kr", ParticipantRole.TO: FIRST}
     secret = letter(
-        1, f"{SECRET}@example.org", subject=SECRET, text=f"{SECRET} price", people=people, attachments=[paper]
+        1,
+        f"{SECRET}@example.org",
+        subject=SECRET,
+        text=f"{SECRET} price",
+        people=people,
+        attachments=[paper],
+        forwards=[Forward(name=SECRET, address="", to="", date="", subject="")],
+        invitations=[
+            Invitation(
+                method="REQUEST",
+                summary=SECRET,
+                starts_at=NOW,
+                ends_at=None,
+                all_day=False,
+                location="",
+                organizer="",
+            )
+        ],
+        deliveries=[Delivery(address="", action="failed", status="", reason=SECRET)],
     )
     (private,) = save(ann, hers, inbox, secret).threads
     (unlinked,) = save(ann, hers, inbox, letter(2, f"{SECRET}2@example.org", subject=SECRET)).threads
@@ -576,16 +597,26 @@ def test_those_who_manage_the_account_delete_with_all_that_hangs_on_it(
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO main.email_body (email_id, text) VALUES ({email}, 'x')",
+        "INSERT INTO main.email_body (email_id, text, spans) VALUES ({email}, 'x', '')",
         "INSERT INTO main.email_source (email_id, source) VALUES ({email}, 'x')",
-        "INSERT INTO main.email_terms (email_id, subject, people, body) VALUES ({email}, 'x', 'x', 'x')",
+        (
+            "INSERT INTO main.email_terms (email_id, subject, people, body, quoted) "
+            "VALUES ({email}, 'x', 'x', 'x', 'x')"
+        ),
+        (
+            "INSERT INTO main.delivery (email_id, position, address, action, status, reason) "
+            "VALUES ({email}, 0, 'x', 'x', 'x', 'x')"
+        ),
         (
             "INSERT INTO main.participant (email_id, position, role, name, address, untagged) "
             "VALUES ({email}, 0, 'to', 'x', 'x', 'x')"
         ),
-        "INSERT INTO main.email_body (email_id, text) VALUES ({email}, 'x') ON CONFLICT DO NOTHING",
         (
-            "INSERT INTO main.email_body (email_id, text) VALUES ({email}, 'x') "
+            "INSERT INTO main.email_body (email_id, text, spans) VALUES ({email}, 'x', '') "
+            "ON CONFLICT DO NOTHING"
+        ),
+        (
+            "INSERT INTO main.email_body (email_id, text, spans) VALUES ({email}, 'x', '') "
             "ON CONFLICT (email_id) DO UPDATE SET text = 'x'"
         ),
         (

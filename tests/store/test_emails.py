@@ -3,6 +3,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from mailcrm import linking
 from mailcrm.core.errors import NotFound, NotPermitted, UsageError
 from mailcrm.core.model import Account, Contact, Direction, Folder, ParticipantRole, Visibility
-from mailcrm.core.parsed import Attachment
+from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, Span, SpanKind
 from mailcrm.core.plan import digest
 from mailcrm.core.search_terms import terms
 from mailcrm.store import Database, crm, emails, folders, open_database, sqlite, threads
@@ -137,12 +138,36 @@ def test_an_email_comes_back_with_all_that_hangs_on_it(db: Database, account: Ac
         Attachment(part_id="2", name="견적서.pdf", type="application/pdf", size=5, inline=False),
         Attachment(part_id="3", name="", type="image/png", size=0, inline=True),
     ]
-    mail = letter(1, "a@example.org", text="Zeile 1\n\nZeile 2", people=people, attachments=parts)
+    forwards = [Forward(name="이", address="lee@example.kr", to="Ann", date="어제", subject="")] * 2
+    reports = [
+        Delivery(address="kim@example.kr", action="failed", status="5.2.2", reason="mailbox full"),
+        Delivery(address="", action="delayed", status="", reason=""),
+    ]
+    text = "Zeile 1\n\nZeile 2\n> old\n-- \nKim"
+    spans = [
+        Span(kind=SpanKind.QUOTE, start=17, end=22),
+        Span(kind=SpanKind.SIGNATURE, start=23, end=len(text)),
+    ]
+    mail = letter(
+        1,
+        "a@example.org",
+        text=text,
+        people=people,
+        attachments=parts,
+        spans=spans,
+        forwards=forwards,
+        invitations=[MEETING, dataclasses.replace(MEETING, all_day=True, starts_at=None, ends_at=None)],
+        deliveries=reports,
+    )
+    said = dataclasses.replace(
+        mail.content.parsed, signed=True, encrypted=True, trackers=3, repairs=("charset:a", "limit:text")
+    )
+    mail = dataclasses.replace(mail, content=dataclasses.replace(mail.content, parsed=said))
     (thread,) = save(db, account, inbox, mail).threads
     (full,) = emails.thread_emails(db, thread)
-    assert full.participants == mail.content.parsed.participants
-    assert full.attachments == tuple(parts)
-    assert full.text == "Zeile 1\n\nZeile 2"
+    shown = {field.name for field in dataclasses.fields(full)} - {"row"}
+    assert {name: getattr(full, name) for name in shown} == {name: getattr(said, name) for name in shown}
+    assert full.text == text
     assert full.row.has_attachment
     assert full.row.sender == "kim@example.kr"
     assert (full.row.sent_at, full.row.received_at) == (NOW, NOW)
@@ -170,6 +195,16 @@ def test_the_source_of_an_unknown_email_is_not_found(db: Database) -> None:
 
 
 # --- searching ----------------------------------------------------------------------------------
+
+MEETING = Invitation(
+    method="REQUEST",
+    summary="리뷰",
+    starts_at=NOW,
+    ends_at=NOW + timedelta(hours=1),
+    all_day=False,
+    location="Seoul",
+    organizer="lee@example.kr",
+)
 
 LIBRARY = {
     "quote": ("Quotation 2026-17", "Please find our price list and the delivery terms attached."),
@@ -285,6 +320,65 @@ def test_the_subject_weighs_more_than_the_body(db: Database, account: Account, i
     assert [hit.message_id for hit in hits] == ["subject@example.org", "body@example.org"]
 
 
+def quoting(uid: int, name: str, new: str, old: str, **more: Any) -> emails.NewEmail:
+    """Return an email that says `new` above what it quotes."""
+    text = f"{new}\n{old}"
+    return letter(
+        uid,
+        f"{name}@example.org",
+        text=text,
+        spans=[Span(kind=SpanKind.QUOTE, start=len(new) + 1, end=len(text))],
+        **more,
+    )
+
+
+@pytest.mark.parametrize("query", ["warranty", "warranty terms", "warr", '"warranty terms"', "품질보증"])
+def test_new_text_comes_before_quoted_text_and_the_subject_before_both(
+    db: Database, account: Account, inbox: Folder, query: str
+) -> None:
+    words = query.strip('"') + " of the pumps. " if query != "warr" else "warranty of the pumps. "
+    padding = "An email with many other words is no worse for it. " * 200
+    save(
+        db,
+        account,
+        inbox,
+        quoting(1, "quoted", "Thank you.", f"> {words * 40}"),
+        quoting(2, "quoted-once", "Thank you for everything.", f"> {words}"),
+        quoting(3, "new", f"{padding}{words}", "> hello"),
+        quoting(4, "subject", f"{padding}hello", f"> {padding}", subject=words),
+    )
+    hits = [hit.message_id for hit in emails.search_emails(db, query, limit=9)]
+    assert hits[:2] == ["subject@example.org", "new@example.org"]
+    assert set(hits[2:]) == {"quoted@example.org", "quoted-once@example.org"}
+
+
+def test_what_one_word_adds_to_new_text_is_found_in_the_quote(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    save(db, account, inbox, quoting(1, "a", "The red one.", "> Which apple?"))
+    assert len(emails.search_emails(db, "red apple", limit=5)) == 1
+    assert emails.search_emails(db, '"one which"', limit=5) == []
+    assert emails.search_emails(db, "red -apple", limit=5) == []
+
+
+@pytest.mark.parametrize("letters", ["ab ", "견적서를 ", "\U00010400\U00010401", "𠀀𠀁"])
+@pytest.mark.parametrize("share", [0, 10, 6_000, 119_990, 150_000])
+def test_the_longest_text_with_the_longest_quote_is_taken(
+    db: Database, account: Account, inbox: Folder, letters: str, share: int
+) -> None:
+    # A tsvector takes 1 MB; a word of 60 characters of four bytes costs the most of it.
+    text = (letters * 300_000)[:300_000]
+    text = " ".join(text[start : start + 59] for start in range(0, len(text), 59))
+    save(
+        db,
+        account,
+        inbox,
+        quoting(1, "a", f"beginning {text[:share]}", f"between {text[share:300_000]}", subject=text),
+    )
+    assert len(emails.search_emails(db, "beginning", limit=5)) == 1
+    assert len(emails.search_emails(db, "between", limit=5)) == (1 if share < 119_990 else 0)
+
+
 def test_a_search_gives_no_more_than_asked_for(libraries: list[tuple[Database, Account]]) -> None:
     for db, _ in libraries:
         assert len(emails.search_emails(db, "kim", limit=2)) == 2
@@ -323,7 +417,7 @@ def test_an_email_that_is_deleted_is_found_no_more(db: Database, account: Accoun
         db,
         account,
         inbox,
-        letter(1, "a@example.org", subject="Xylophone tender", text="견적서 xylophone"),
+        quoting(1, "a", "견적서 xylophone", "> xylophone of old", subject="Xylophone tender"),
         letter(2, "b@example.org", subject="tender"),
     )
     (hit,) = emails.search_emails(db, "xylophone", limit=9)
@@ -352,7 +446,7 @@ def words(index: sqlite3.Connection) -> set[str]:
 @settings(max_examples=settings().max_examples // 2)
 def test_the_index_of_sqlite_splits_terms_at_spaces_alone(index: sqlite3.Connection, text: str) -> None:
     index.execute("INSERT INTO email_index (email_index) VALUES ('delete-all')")
-    index.execute("INSERT INTO email_index (rowid, body) VALUES (1, ?)", (" ".join(terms(text)),))
+    index.execute("INSERT INTO email_index (rowid, quoted) VALUES (1, ?)", (" ".join(terms(text)),))
     assert words(index) == set(terms(text))
 
 
@@ -361,7 +455,7 @@ def test_the_index_of_sqlite_forgets_the_words_of_a_deleted_email(index: sqlite3
     with closing(open_database(f"sqlite:///{path}", viewer=None)) as db:
         account = connect(db, FIRST)
         inbox = folder(db, account)
-        secret = letter(1, "a@example.org", subject="Xylophone", text="見積書 บาท don't")
+        secret = quoting(1, "a", "見積書 บาท don't", "> бумага", subject="Xylophone")
         save(db, account, inbox, secret, letter(2, "b@example.org", subject="offer", text="hello"))
         (hit,) = emails.search_emails(db, "xylophone", limit=9)
         delete(db, hit.id)
@@ -395,7 +489,10 @@ def test_both_databases_find_the_same(
     answers: list[set[str | None] | None] = []
     for boxes in both:
         account, inbox = boxes.fresh()
-        mails = [letter(uid, f"{uid}@example.org", subject="", text=text) for uid, text in enumerate(texts)]
+        mails = [
+            quoting(uid, f"{uid}", text[: len(text) // 2], text[len(text) // 2 :], subject="")
+            for uid, text in enumerate(texts)
+        ]
         save(boxes.db, account, inbox, *mails)
         try:
             hits = emails.search_emails(boxes.db, query, limit=10_000)

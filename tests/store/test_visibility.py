@@ -55,6 +55,9 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "email_terms": (("email_id",), "subject"),
     "participant": (("email_id", "position"), "name"),
     "attachment": (("email_id", "position"), "name"),
+    "forward": (("email_id", "position"), "subject"),
+    "invitation": (("email_id", "position"), "summary"),
+    "delivery": (("email_id", "position"), "reason"),
     "placement": (("folder_id", "uid"), "flags"),
     "fetch_failure": (("folder_id", "uid"), "error"),
     "link": (("thread_id", "contact_id", "deal_id"), "origin"),
@@ -64,7 +67,18 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
 #: Deleting one of their rows takes other rows along; test_schema and test_closed_doors look at that.
 PARENTS = frozenset({"member", "team", "contact", "deal", "account", "folder", "thread", "email"})
 OF_STORE = frozenset({"member", "team", "team_member", "contact", "contact_address", "deal", "deal_contact"})
-OF_EMAIL = frozenset({"email_body", "email_source", "email_terms", "participant", "attachment"})
+OF_EMAIL = frozenset(
+    {
+        "email_body",
+        "email_source",
+        "email_terms",
+        "participant",
+        "attachment",
+        "forward",
+        "invitation",
+        "delivery",
+    }
+)
 OF_FOLDER = frozenset({"placement", "fetch_failure"})
 OF_ACCOUNT = frozenset(
     {"account_alias", "account_connection", "folder", "thread_reference", "email_identity"}
@@ -410,9 +424,24 @@ def _insertions_of_thread(n: int, account: int, *, allowed: bool) -> Iterator[tu
     yield _insert("thread_reference", message_id="x", **below), allowed
     email = {"digest": "x", "subject": "x", "preview": "x", "from_address": "x", "from_name": "x", "size": 1}
     flags = dict.fromkeys(
-        ("has_attachment", "truncated", "from_ambiguous", "automatic", "gone_from_junk"), False
+        (
+            "has_attachment",
+            "truncated",
+            "from_ambiguous",
+            "automatic",
+            "signed",
+            "encrypted",
+            "gone_from_junk",
+        ),
+        False,
     )
-    rest = {"received_at": "2026-01-01T00:00:00Z", "direction": "in", "repairs": ""}
+    rest = {
+        "received_at": "2026-01-01T00:00:00Z",
+        "direction": "in",
+        "repairs": "",
+        "trackers": 0,
+        "reading": 1,
+    }
     yield _insert("email", **below, **email, **flags, **rest), allowed
     link = {"thread_id": key(n), "contact_id": None, "deal_id": key(0)}
     then = "2026-01-01T00:00:00Z"
@@ -422,13 +451,19 @@ def _insertions_of_thread(n: int, account: int, *, allowed: bool) -> Iterator[tu
 
 def _insertions_of_email(n: int, *, allowed: bool) -> Iterator[tuple[str, bool]]:
     email = {"email_id": key(n)}
-    yield _insert("email_body", text="x", **email), allowed
+    yield _insert("email_body", text="x", spans="", **email), allowed
     yield _insert("email_source", source="x", **email), allowed
-    yield _insert("email_terms", subject="x", people="x", body="x", **email), allowed
+    yield _insert("email_terms", subject="x", people="x", body="x", quoted="x", **email), allowed
     person = {"position": 9, "role": "to", "name": "x", "address": "x", "untagged": "x"}
     yield _insert("participant", **person, **email), allowed
     part = {"position": 9, "part_id": "9", "name": "x", "type": "x", "size": 1, "inline": False}
     yield _insert("attachment", **part, **email), allowed
+    forward = {"position": 9, "name": "x", "address": "x", "recipients": "x", "date": "x", "subject": "x"}
+    yield _insert("forward", **forward, **email), allowed
+    meeting = {"method": "x", "summary": "x", "all_day": False, "location": "x", "organizer": "x"}
+    yield _insert("invitation", position=9, **meeting, **email), allowed
+    report = {"position": 9, "address": "x", "action": "x", "status": "x", "reason": "x"}
+    yield _insert("delivery", **report, **email), allowed
 
 
 def _moves(world: World, viewer: int) -> Iterator[tuple[str, bool]]:

@@ -30,11 +30,12 @@ from mailcrm.core.model import (
     Security,
     Visibility,
 )
-from mailcrm.core.parsed import Attachment, ParsedEmail
+from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, ParsedEmail, Span
 from mailcrm.core.plan import Arrival, identity
 from mailcrm.store import accounts, folders, rules, sqlite
+from mailcrm.store.contents import content
 from mailcrm.store.database import Database
-from mailcrm.store.emails import NewEmail, Saved, content, save_batch, source
+from mailcrm.store.emails import NewEmail, Saved, save_batch, source
 from mailcrm.store.location import is_postgres, sqlite_path
 from mailcrm.store.packed import pack
 from tests.conftest import NOW
@@ -356,7 +357,11 @@ def _email_rows(world: World) -> Rows:
                 "truncated": False,
                 "from_ambiguous": False,
                 "automatic": False,
+                "signed": False,
+                "encrypted": False,
+                "trackers": 0,
                 "repairs": "",
+                "reading": 1,
                 "gone_from_junk": False,
             }
             for n, (thread, message) in emails
@@ -369,10 +374,18 @@ def _email_rows(world: World) -> Rows:
             }
             for n, (thread, _) in emails
         ],
-        "email_body": [{"email_id": key(n), "text": f"{COMMON_WORD} {word(n)}"} for n, _ in emails],
+        "email_body": [
+            {"email_id": key(n), "text": f"{COMMON_WORD} {word(n)}", "spans": ""} for n, _ in emails
+        ],
         "email_source": [{"email_id": key(n), "source": b"source"} for n, _ in emails],
         "email_terms": [
-            {"email_id": key(n), "subject": "message", "people": "", "body": f"{COMMON_WORD} {word(n)}"}
+            {
+                "email_id": key(n),
+                "subject": "message",
+                "people": "",
+                "body": COMMON_WORD if n % 2 else f"{COMMON_WORD} {word(n)}",
+                "quoted": word(n) if n % 2 else "",
+            }
             for n, _ in emails
         ],
         "participant": [
@@ -395,6 +408,43 @@ def _email_rows(world: World) -> Rows:
                 "type": "application/pdf",
                 "size": 5,
                 "inline": False,
+            }
+            for n, _ in emails
+        ],
+        "forward": [
+            {
+                "email_id": key(n),
+                "position": 0,
+                "name": "",
+                "address": "contact1@example.org",
+                "recipients": "",
+                "date": "",
+                "subject": word(n),
+            }
+            for n, _ in emails
+        ],
+        "invitation": [
+            {
+                "email_id": key(n),
+                "position": 0,
+                "method": "REQUEST",
+                "summary": word(n),
+                "starts_at": _THEN,
+                "ends_at": None,
+                "all_day": False,
+                "location": "",
+                "organizer": "",
+            }
+            for n, _ in emails
+        ],
+        "delivery": [
+            {
+                "email_id": key(n),
+                "position": 0,
+                "address": "contact1@example.org",
+                "action": "failed",
+                "status": "5.1.1",
+                "reason": word(n),
             }
             for n, _ in emails
         ],
@@ -434,9 +484,6 @@ class Builder:
         with closing(connection.cursor()) as cursor:
             cursor.execute("BEGIN")
             # A child stands below its parent in the rules, so that emptied backwards nothing is left over.
-            if not self._postgres:
-                # Its own trigger asks for the terms, which are gone before their email.
-                cursor.execute("INSERT INTO email_index (email_index) VALUES ('delete-all')")
             for table in reversed(list(rules.VISIBLE)):
                 cursor.execute(f"DELETE FROM main.{table}")
             for table, content in rows(world, self.login_of).items():
@@ -457,7 +504,13 @@ class Builder:
         columns = list(content[0])
         if isinstance(cursor, sqlite3.Cursor):
             if table == "email_terms":
-                content = [{**row, "body": pack(str(row["body"]).encode())} for row in content]
+                content = [
+                    {
+                        **row,
+                        **{name: pack(str(row[name]).encode()) for name in ("body", "quoted") if row[name]},
+                    }
+                    for row in content
+                ]
             places = ", ".join(f":{name}" for name in columns)
             cursor.executemany(
                 f"INSERT INTO main.{table} ({', '.join(columns)}) VALUES ({places})", list(content)
@@ -525,6 +578,10 @@ def letter(
     sent_at: datetime | None = NOW,
     raw: bytes | None = None,
     attachments: Sequence[Attachment] = (),
+    spans: Sequence[Span] = (),
+    forwards: Sequence[Forward] = (),
+    invitations: Sequence[Invitation] = (),
+    deliveries: Sequence[Delivery] = (),
     flags: Iterable[str] = (),
     automatic: bool = False,
     from_ambiguous: bool = False,
@@ -551,11 +608,11 @@ def letter(
         automatic=automatic,
         text=text,
         preview=text[:200],
-        spans=(),
-        forwards=(),
+        spans=tuple(spans),
+        forwards=tuple(forwards),
         attachments=tuple(attachments),
-        invitations=(),
-        deliveries=(),
+        invitations=tuple(invitations),
+        deliveries=tuple(deliveries),
         signed=False,
         encrypted=False,
         trackers=0,

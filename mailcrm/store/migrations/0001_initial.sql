@@ -120,7 +120,11 @@ CREATE TABLE main.email (
     truncated {flag} NOT NULL,
     from_ambiguous {flag} NOT NULL,
     automatic {flag} NOT NULL,
+    signed {flag} NOT NULL,
+    encrypted {flag} NOT NULL,
+    trackers INTEGER NOT NULL,
     repairs TEXT NOT NULL,
+    reading INTEGER NOT NULL,
     gone_at {instant},
     gone_from_junk {flag} NOT NULL,
     UNIQUE (account_id, digest),
@@ -140,10 +144,12 @@ CREATE INDEX email_identity_email ON email_identity (email_id);
 
 CREATE TABLE main.email_body (
     email_id {key} PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
-    text TEXT NOT NULL
+    text TEXT NOT NULL,
+    spans TEXT NOT NULL
 );
 
--- The message as the server gave it, compressed with zstd (RFC 8878).
+-- The message as the server gave it, compressed with zstd (RFC 8878). Attachments are stored here and
+-- nowhere else.
 CREATE TABLE main.email_source (
     email_id {key} PRIMARY KEY REFERENCES email (id) ON DELETE CASCADE,
     source {bytes} NOT NULL
@@ -169,6 +175,41 @@ CREATE TABLE main.attachment (
     inline {flag} NOT NULL,
     PRIMARY KEY (email_id, position)
 ) {clustered};
+
+CREATE TABLE main.forward (
+    email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    recipients TEXT NOT NULL,
+    date TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (email_id, position)
+) {clustered};
+
+CREATE TABLE main.invitation (
+    email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    starts_at {instant},
+    ends_at {instant},
+    all_day {flag} NOT NULL,
+    location TEXT NOT NULL,
+    organizer TEXT NOT NULL,
+    PRIMARY KEY (email_id, position)
+) {clustered};
+
+CREATE TABLE main.delivery (
+    email_id BIGINT NOT NULL REFERENCES email (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (email_id, position)
+) {clustered};
+CREATE INDEX delivery_address ON delivery (address);
 
 CREATE TABLE main.placement (
     folder_id BIGINT NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
