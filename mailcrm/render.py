@@ -281,14 +281,27 @@ def _flat(cell: Cell) -> str:
             return visible(str(cell))
 
 
+def local_time(moment: datetime) -> str:
+    """Return day and minute in local time, sortable: 2026-06-15 14:00."""
+    return _local(moment).isoformat(" ", "minutes")[:16]
+
+
+def _local(moment: datetime) -> datetime:
+    """Return an instant in local time; one from a mail may be in a year that has none."""
+    try:
+        return moment.astimezone()
+    except (OverflowError, ValueError, OSError):
+        return moment
+
+
 def when(moment: datetime, now: datetime) -> str:
     """Return an instant in local time, as short as it is clear."""
-    local, today = moment.astimezone(), now.astimezone()
+    local, today = _local(moment), now.astimezone()
     if local.date() == today.date():
         return local.strftime("%H:%M")
     if local.year == today.year:
         return f"{local.day:2} {local.strftime('%b')}"
-    return local.strftime("%Y-%m-%d")
+    return local.date().isoformat()
 
 
 def size(count: int) -> str:

@@ -1,6 +1,7 @@
 """`mailcrm thread`: one conversation."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,11 +9,13 @@ import typer
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
+    from mailcrm.attachments import AttachmentRow
     from mailcrm.core.model import ThreadRow
-    from mailcrm.core.parsed import EmailFull
     from mailcrm.render import Display
 
 _app = typer.Typer(help="Read a conversation.", no_args_is_help=True)
+
+Thread = Annotated[str, typer.Argument(help="number of the thread, or last")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,35 +26,78 @@ def add_to(app: typer.Typer) -> None:
 @_app.command("show")
 def show(
     context: typer.Context,
-    thread: Annotated[str, typer.Argument(help="number of the thread, or last")],
-    full: Annotated[bool, typer.Option("--full", help="quoted text, too")] = False,
+    thread: Thread,
+    full: Annotated[bool, typer.Option("--full", help="quoted text and signatures, too")] = False,
+    html: Annotated[bool, typer.Option("--html", help="the emails as HTML, as they were sent")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="the emails as the server gave them")] = False,
 ) -> None:
-    """Print a conversation, oldest email first, quoted text folded."""
+    """Print a conversation, oldest email first, quoted text and signatures folded."""
     from mailcrm.core.errors import UsageError
     from mailcrm.store import emails, threads
 
     invocation: Invocation = context.obj
-    if raw and (full or invocation.display.as_json):
-        raise UsageError("--raw prints the emails as they are: leave --full and --json out.")
+    display = invocation.display
+    if full + html + raw + (display.as_json and (html or raw)) > 1:
+        raise UsageError("--full, --html and --raw are three ways to print emails: say one, without --json.")
     with invocation.open_store() as db:
         row = threads.thread(db, thread)
         conversation = emails.thread_emails(db, row.id)
+        sources = (emails.email_source(db, one.row.id) for one in conversation)
         if raw:
-            _show_sources(invocation.display, (emails.email_source(db, one.row.id) for one in conversation))
+            _show_sources(display, sources)
             return
-    if invocation.display.as_json:
-        invocation.display.document({"thread": row, "emails": conversation})
+        if html:
+            _show_html(display, sources)
+            return
+    if display.as_json:
+        display.document({"thread": row, "emails": conversation})
         return
-    _show_thread(invocation.display, row)
+    from mailcrm.commands.email_view import show_email
+
+    _show_thread(display, row)
     for email in conversation:
-        _show_email(invocation.display, email, full=full)
+        show_email(display, email, full=full)
+
+
+@_app.command("attachments")
+def list_attachments(
+    context: typer.Context,
+    thread: Thread,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="DIR", help="write them into this folder")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="also the pictures that are shown within the text")
+    ] = False,
+) -> None:
+    """List the attachments of a conversation, or save them."""
+    from contextlib import ExitStack
+
+    from mailcrm.attachments import attachments
+    from mailcrm.new_files import Folder
+    from mailcrm.render import number
+    from mailcrm.store import threads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db, ExitStack() as stack:
+        row = threads.thread(db, thread)
+        folder = stack.enter_context(Folder(save)) if save is not None else None
+        found = list(attachments(db, row.id, inline=everything, folder=folder))
+    if invocation.display.as_json:
+        invocation.display.document(found)
+        return
+    _show_attachments(invocation.display, found)
+    for one in found:
+        if one.disguise:
+            name = one.saved_as or one.attachment.name or "(no name)"
+            invocation.display.warn(f"{one.number}: {name} is {one.disguise}, which its name does not say.")
+    if folder is not None and found:
+        files = number(len({one.saved_as for one in found}), "file")
+        invocation.display.note(f"{number(len(found), 'attachment')} saved in {folder.path} as {files}.")
 
 
 @_app.command("why")
-def why(
-    context: typer.Context, thread: Annotated[str, typer.Argument(help="number of the thread, or last")]
-) -> None:
+def why(context: typer.Context, thread: Thread) -> None:
     """Say by which rule you may read a conversation, and who else does."""
     from mailcrm.commands.columns import visibility
     from mailcrm.sharing import explain
@@ -88,56 +134,6 @@ def _show_thread(display: "Display", row: "ThreadRow") -> None:
     )
 
 
-def _show_email(display: "Display", email: "EmailFull", *, full: bool) -> None:
-    from mailcrm.core.model import ParticipantRole
-    from mailcrm.render import size
-
-    people: dict[str, list[str]] = {}
-    for one in email.participants:
-        if one.role in (ParticipantRole.FROM, ParticipantRole.TO, ParticipantRole.CC, ParticipantRole.BCC):
-            shown = f"{one.name} <{one.address}>" if one.name else one.address
-            people.setdefault(one.role.value, []).append(shown)
-    display.rule()
-    notes = [
-        note
-        for note, true in (("truncated", email.row.truncated), ("gone from the server", email.row.gone))
-        if true
-    ]
-    notes += repair_notes(email.repairs)
-    display.fields(
-        [
-            ("date", email.row.received_at.astimezone().strftime("%Y-%m-%d %H:%M")),
-            *((role, _shortened(names)) for role, names in people.items()),
-            (
-                "files",
-                ", ".join(f"{a.name or a.type} ({size(a.size)})" for a in email.attachments if not a.inline),
-            ),
-            ("note", "; ".join(notes)),
-        ]
-    )
-    display.text("")
-    display.text(email.text.strip("\n") if full else fold_quotes(email.text))
-
-
-#: What a reader should know of a repair, by its kind: `charset` for `charset:euc-kr`.
-_REPAIRS = {
-    "charset": "some characters were guessed",
-    "limit": "what is beyond the limits was cut off",
-    "boundary": "the parts were told apart by guessing",
-    "transfer": "damaged data was read as far as it goes",
-}
-
-
-def repair_notes(repairs: Sequence[str]) -> list[str]:
-    """Return in plain words what had to be guessed, mended or cut, one note for each kind of repair."""
-    kinds: dict[str, list[str]] = {}
-    for repair in repairs:
-        kinds.setdefault(repair.partition(":")[0], []).append(repair)
-    return [
-        f"{_REPAIRS.get(kind, 'something was mended')} ({', '.join(names)})" for kind, names in kinds.items()
-    ]
-
-
 def _show_sources(display: "Display", sources: Iterable[bytes]) -> None:
     for index, source in enumerate(sources):
         if index:
@@ -145,26 +141,61 @@ def _show_sources(display: "Display", sources: Iterable[bytes]) -> None:
         display.source(source)
 
 
+def _show_html(display: "Display", sources: Iterable[bytes]) -> None:
+    from mailcrm.core.mime import html_body
+
+    pages = [page for page in map(html_body, sources) if page]
+    if not pages:
+        display.note("None of these emails has HTML.")
+    _show_sources(display, (page.encode() for page in pages))
+
+
+def _show_attachments(display: "Display", found: "Sequence[AttachmentRow]") -> None:
+    from mailcrm.render import Column, size
+
+    first: dict[str, int] = {}
+    notes = [_attachment_notes(row, first.setdefault(row.sha256, row.number)) for row in found]
+    display.table(
+        [
+            Column(heading="", right=True, style="cyan"),
+            Column(heading="NAME", ratio=5, style="bold"),
+            Column(heading="TYPE", ratio=3, style="dim", room=100),
+            Column(heading="SIZE", right=True),
+            Column(heading="FROM", ratio=2),
+            Column(heading="WHEN"),
+            Column(heading="NOTE", ratio=5, style="red", piped=not any(notes)),
+            # A terminal shows what it is called otherwise.
+            Column(heading="SAVED AS", ratio=3, piped=not any(map(_renamed, found))),
+        ],
+        [
+            (
+                row.number,
+                row.attachment.name or "(no name)",
+                row.attachment.type,
+                size(row.attachment.size) if display.terminal else row.attachment.size,
+                row.sender,
+                row.received_at,
+                note,
+                row.saved_as if _renamed(row) or not display.terminal else None,
+            )
+            for row, note in zip(found, notes, strict=True)
+        ],
+        empty="No attachments.",
+    )
+
+
+def _attachment_notes(row: "AttachmentRow", first: int) -> str:
+    notes = (
+        (f"is {row.disguise}", row.disguise),
+        (f"same content as {first}", first != row.number),
+        ("shown in the text", row.attachment.inline),
+    )
+    return "; ".join(note for note, true in notes if true)
+
+
+def _renamed(row: "AttachmentRow") -> bool:
+    return row.saved_as not in (None, row.attachment.name)
+
+
 def _cut(text: str, most: int = 300) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
-
-
-def _shortened(names: list[str], most: int = 8) -> str:
-    if len(names) <= most:
-        return ", ".join(names)
-    return ", ".join(names[:most]) + f" and {len(names) - most} more"
-
-
-def fold_quotes(text: str) -> str:
-    """Return `text` with each run of lines that begin with `>` as one line that says how many there were."""
-    lines: list[str] = []
-    quoted = 0
-    for line in [*text.strip("\n").splitlines(), ""]:
-        if line.startswith(">"):
-            quoted += 1
-            continue
-        if quoted:
-            lines.append(f"[{quoted} quoted line{'' if quoted == 1 else 's'}; --full shows them]")
-            quoted = 0
-        lines.append(line)
-    return "\n".join(lines).rstrip("\n")

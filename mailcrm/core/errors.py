@@ -17,6 +17,7 @@ MailcrmError                  exit code
 │  └─ UnsafeRole              78
 ├─ Waiting                    75
 ├─ BudgetSpent                75
+├─ FileError                  73
 ├─ CredentialMissing          78
 ├─ NotPermitted               77
 ├─ NotFound                   66
@@ -171,6 +172,14 @@ class BudgetSpent(MailcrmError):
     code = "budget_spent"
     exit_code = 75
     hint = "`daily_bytes` in config.toml sets another limit."
+
+
+class FileError(MailcrmError):
+    """A file could not be written."""
+
+    code = "file"
+    exit_code = 73
+    hint = "Name a folder that you may write to."
 
 
 class CredentialMissing(MailcrmError):

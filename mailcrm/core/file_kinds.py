@@ -1,6 +1,6 @@
 """What a file is, told by its first bytes, and whether that is what its name says.
 
-A small table in place of a library (docs/decisions/0023): it knows programs and the documents that people
+A small table in place of a library (docs/decisions/0022): it knows programs and the documents that people
 send, and keeps silent about the rest. Looking for viruses is left to those who can.
 """
 
@@ -10,20 +10,20 @@ from types import MappingProxyType
 #: What is looked at; PDF may begin anywhere in the first 1,024 bytes (PDF 1.7, implementation note 13).
 HEAD_BYTES = 1_024
 
-_PROGRAM = "program for Windows"
-_LINUX_PROGRAM = "program for Linux"
-_MAC_PROGRAM = "program for macOS"
-_JAVA = "program in Java"
-_SCRIPT = "script"
-_SHORTCUT = "shortcut of Windows"
-_HELP = "help file of Windows, which may run programs"
-_OLE = "document or installer of old Microsoft programs"
-_PDF = "PDF document"
-_RTF = "RTF document"
-_ZIP = "ZIP archive"
-_ARCHIVE = "archive"
-_IMAGE = "picture"
-_WEB_PAGE = "web page"
+_PROGRAM = "a program for Windows"
+_LINUX_PROGRAM = "a program for Linux"
+_MAC_PROGRAM = "a program for macOS"
+_JAVA = "a program in Java"
+_SCRIPT = "a script"
+_SHORTCUT = "a shortcut of Windows"
+_HELP = "a help file of Windows, which may run programs"
+_OLE = "a document or installer of old Microsoft programs"
+_PDF = "a PDF document"
+_RTF = "an RTF document"
+_ZIP = "a ZIP archive"
+_ARCHIVE = "an archive"
+_IMAGE = "a picture"
+_WEB_PAGE = "a web page"
 
 #: At the beginning of a file; the first that fits counts.
 _SIGNATURES = (
@@ -91,7 +91,7 @@ _EXPECTED = MappingProxyType(
 
 
 def disguise(name: str, content: bytes) -> str:
-    """Return in words what a file is, such as `program for Windows`, when its name says something else.
+    """Return in words what a file is, such as `a program for Windows`, when its name says something else.
 
     Empty when the name tells, or when nobody can say: most kinds of files are not known here.
     """

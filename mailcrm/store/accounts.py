@@ -30,6 +30,15 @@ class Turn:
 
 def accounts(db: Database) -> list[Account]:
     """Return the accounts that the viewer manages."""
+    return _accounts(db, disconnected=False)
+
+
+def with_disconnected(db: Database) -> list[Account]:
+    """Return the same, and those that were disconnected: their mail stays."""
+    return _accounts(db, disconnected=True)
+
+
+def _accounts(db: Database, *, disconnected: bool) -> list[Account]:
     aliases: dict[int, list[str]] = {}
     for row in db.read("account_aliases"):
         aliases.setdefault(row["account_id"], []).append(row["address"])
@@ -54,7 +63,7 @@ def accounts(db: Database) -> list[Account]:
             last_sync_at=instant(row["last_sync_at"]),
             last_error=row["last_error"],
         )
-        for row in db.read("managed_accounts")
+        for row in db.read("managed_accounts", disconnected=disconnected)
     ]
 
 

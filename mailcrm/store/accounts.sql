@@ -26,7 +26,7 @@ FROM account_connection c
 JOIN account a ON a.id = c.account_id
 LEFT JOIN member m ON m.id = a.owner_id
 LEFT JOIN team t ON t.id = a.team_id
-WHERE c.connected
+WHERE c.connected OR :disconnected
 ORDER BY a.id
 
 -- set_default_visibility --

@@ -23,8 +23,8 @@ _PEOPLE_TERMS = 4_000
 #: Of the body and what it quotes together; what is new comes first.
 _BODY_TERMS = 12_000
 
-#: What is read again at a time is bounded by number and by bytes of the sources.
-_EMAILS_AT_ONCE = 100
+#: What is read again or exported at a time is bounded by number and by bytes of the sources.
+EMAILS_AT_ONCE = 100
 _BYTES_AT_ONCE = 16_000_000
 
 Part = TypeVar("Part")
@@ -323,33 +323,36 @@ def outdated_count(db: Database, account: Account, reading: int) -> int:
 def outdated(db: Database, account: Account, reading: int) -> Iterator[list[Kept]]:
     """Yield the emails of an account that were read by another version, in batches of bounded size."""
     after = 0
-    while rows := db.read(
-        "outdated", account_id=account.id, reading=reading, after=after, limit=_EMAILS_AT_ONCE
+    while rows := batch(
+        db.read("outdated", account_id=account.id, reading=reading, after=after, limit=EMAILS_AT_ONCE)
     ):
-        ids: list[int] = []
-        size = 0
-        for row in rows:
-            size += row["size"]
-            if ids and size > _BYTES_AT_ONCE:
-                break
-            ids.append(row["id"])
-        yield _kept(db, ids)
-        after = ids[-1]
+        found = sources(db, [row["id"] for row in rows])
+        yield [
+            Kept(
+                id=row["id"],
+                thread_id=row["thread_id"],
+                source=found[row["id"]],
+                direction=Direction(row["direction"]),
+                said=said,
+            )
+            for row, said in zip(rows, stored(db, rows), strict=True)
+        ]
+        after = rows[-1]["id"]
 
 
-def _kept(db: Database, ids: Sequence[int]) -> list[Kept]:
-    sources = {row["email_id"]: row["source"] for row in db.read("email_sources", ids=ids)}
-    rows = db.read("emails", ids=ids)
-    return [
-        Kept(
-            id=row["id"],
-            thread_id=row["thread_id"],
-            source=unpack(bytes(sources[row["id"]])),
-            direction=Direction(row["direction"]),
-            said=said,
-        )
-        for row, said in zip(rows, stored(db, rows), strict=True)
-    ]
+def batch(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the first of `rows` whose sources are not too large together, or the first one."""
+    size = 0
+    for count, row in enumerate(rows):
+        size += row["size"]
+        if count and size > _BYTES_AT_ONCE:
+            return rows[:count]
+    return rows
+
+
+def sources(db: Database, ids: Sequence[int]) -> dict[int, bytes]:
+    """Return the sources of emails by id."""
+    return {row["email_id"]: unpack(bytes(row["source"])) for row in db.read("email_sources", ids=ids)}
 
 
 _PARTS = (

@@ -53,16 +53,13 @@ WHERE email_id IN {each:ids} ORDER BY email_id, position
 SELECT count(*) AS count FROM email WHERE account_id = :account_id AND reading <> :reading
 
 -- outdated --
-SELECT id, size FROM email
+SELECT id, thread_id, message_id, subject, preview, sent_at, size, direction, from_ambiguous, automatic,
+       signed, encrypted, trackers, repairs
+FROM email
 WHERE account_id = :account_id AND reading <> :reading AND id > :after ORDER BY id LIMIT :limit
 
 -- email_sources --
 SELECT email_id, source FROM email_source WHERE email_id IN {each:ids}
-
--- emails --
-SELECT id, thread_id, message_id, subject, preview, sent_at, direction, from_ambiguous, automatic,
-       signed, encrypted, trackers, repairs
-FROM email WHERE id IN {each:ids}
 
 -- update_email --
 UPDATE main.email

@@ -4,7 +4,7 @@ What an email says is left to `contents`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,7 +13,7 @@ from mailcrm.core.errors import NotFound
 from mailcrm.core.model import Account, EmailRow, Folder
 from mailcrm.core.plan import Arrival, digest
 from mailcrm.core.threads import thread_ids
-from mailcrm.store.contents import Content, add_contents, in_row, stored
+from mailcrm.store.contents import EMAILS_AT_ONCE, Content, add_contents, batch, in_row, sources, stored
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
 from mailcrm.store.packed import pack, unpack
@@ -162,6 +162,20 @@ def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object
         "gone_from_junk": False,
         **in_row(item.content),
     }
+
+
+def exported_accounts(db: Database) -> list[tuple[int, str]]:
+    """Return number and address of each account of which the viewer may see an email."""
+    return [(row["id"], row["address"]) for row in db.read("exported_accounts")]
+
+
+def exported_emails(db: Database, account_id: int) -> "Iterator[list[tuple[EmailFull, bytes]]]":
+    """Yield the emails of an account that the viewer may see, with their sources, batch by batch."""
+    after = 0
+    while rows := batch(db.read("exported_emails", account_id=account_id, after=after, limit=EMAILS_AT_ONCE)):
+        found = sources(db, [row["id"] for row in rows])
+        yield [(full, found[full.row.id]) for full in _full(db, rows)]
+        after = rows[-1]["id"]
 
 
 def email_source(db: Database, email_id: int) -> bytes:

@@ -40,6 +40,17 @@ SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.messa
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.thread_id = :thread_id ORDER BY e.received_at, e.id
 
+-- exported_accounts --
+SELECT a.id, a.address FROM account a
+WHERE EXISTS (SELECT 1 FROM email e WHERE e.account_id = a.id) ORDER BY a.address
+
+-- exported_emails --
+SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
+       e.from_address, e.from_name, e.sent_at, e.received_at, e.size, e.direction, e.has_attachment,
+       e.truncated, e.gone_at, e.from_ambiguous, e.automatic, e.signed, e.encrypted, e.trackers, e.repairs
+FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
+WHERE e.account_id = :account_id AND e.id > :after ORDER BY e.id LIMIT :limit
+
 -- email_source --
 SELECT source FROM email_source WHERE email_id = :email_id
 

@@ -80,6 +80,14 @@ def lock_threads(db: Database, ids: Iterable[int]) -> None:
     db.read("lock_threads", ids=sorted(ids))
 
 
+def add_names(db: Database, account: Account, names: Iterable[tuple[str, int]]) -> None:
+    """Let Message-IDs name threads; one that names a thread already goes on naming that one."""
+    db.write_many(
+        "add_name",
+        [{"account_id": account.id, "message_id": name, "thread_id": thread} for name, thread in names],
+    )
+
+
 def refresh_threads(db: Database, ids: Iterable[int]) -> None:
     """Bring subject and newest date of threads up to date with their emails."""
     db.write("refresh_threads", ids=sorted(ids))

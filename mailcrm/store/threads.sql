@@ -17,6 +17,11 @@ INSERT INTO main.thread_reference (account_id, message_id, thread_id)
 VALUES (:account_id, :message_id, :thread_id)
 ON CONFLICT (account_id, message_id) DO UPDATE SET thread_id = excluded.thread_id
 
+-- add_name --
+INSERT INTO main.thread_reference (account_id, message_id, thread_id)
+VALUES (:account_id, :message_id, :thread_id)
+ON CONFLICT (account_id, message_id) DO NOTHING
+
 -- refresh_threads --
 -- A thread is called after its oldest email and stands where its newest one is.
 UPDATE main.thread

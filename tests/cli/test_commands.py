@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mailcrm.commands.thread import repair_notes
+from mailcrm.commands.email_view import repair_notes
 from mailcrm.core import headers, mime
 from mailcrm.core.model import Security
 from mailcrm.store import accounts, open_database
@@ -362,7 +362,7 @@ def test_a_terminal_that_is_not_unicode_gets_what_it_can_show(desk: Desk) -> Non
 def test_a_conversation_is_read_with_its_quotes_folded(desk: Desk) -> None:
     offer = thread_about(desk, "Offer for pumps")
     folded = desk.run("thread", "show", offer).out
-    assert "Ninety.\n[2 quoted lines; --full shows them]" in folded
+    assert "Ninety.\n\n[2 quoted lines; --full shows them]" in folded
     assert "seen by\tonly me" in folded
     assert "> a diaphragm pump?" in desk.run("thread", "show", offer, "--full").out
 

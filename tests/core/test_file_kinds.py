@@ -16,20 +16,20 @@ PAGE = b"<!DOCTYPE html>\n<html><script>"
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("invoice.pdf", PROGRAM, "program for Windows"),
-        ("invoice", PROGRAM, "program for Windows"),
-        ("invoice.xyz", PROGRAM, "program for Windows"),
-        ("invoice.PDF", b"\x7fELF\x02\x01", "program for Linux"),
-        ("invoice.pdf", b"\xcf\xfa\xed\xfe\x07", "program for macOS"),
-        ("invoice.pdf", b"#!/bin/sh\nrm -rf ~", "script"),
-        ("invoice.pdf", b"L\0\0\0\x01\x14\x02\0\0", "shortcut of Windows"),
-        ("invoice.pdf", ZIP, "ZIP archive"),
-        ("invoice.pdf", PAGE, "web page"),
-        ("photo.jpg", b"\n<svg onload=x>", "web page"),
-        ("photo.jpg", PDF, "PDF document"),
-        ("letter.docx", b"{\\rtf1", "RTF document"),
-        ("notes.txt", ZIP, "ZIP archive"),
-        ("table.xls", PROGRAM, "program for Windows"),
+        ("invoice.pdf", PROGRAM, "a program for Windows"),
+        ("invoice", PROGRAM, "a program for Windows"),
+        ("invoice.xyz", PROGRAM, "a program for Windows"),
+        ("invoice.PDF", b"\x7fELF\x02\x01", "a program for Linux"),
+        ("invoice.pdf", b"\xcf\xfa\xed\xfe\x07", "a program for macOS"),
+        ("invoice.pdf", b"#!/bin/sh\nrm -rf ~", "a script"),
+        ("invoice.pdf", b"L\0\0\0\x01\x14\x02\0\0", "a shortcut of Windows"),
+        ("invoice.pdf", ZIP, "a ZIP archive"),
+        ("invoice.pdf", PAGE, "a web page"),
+        ("photo.jpg", b"\n<svg onload=x>", "a web page"),
+        ("photo.jpg", PDF, "a PDF document"),
+        ("letter.docx", b"{\\rtf1", "an RTF document"),
+        ("notes.txt", ZIP, "a ZIP archive"),
+        ("table.xls", PROGRAM, "a program for Windows"),
         ("invoice.pdf", PDF, ""),
         ("invoice.pdf", b"\r\n" + PDF, ""),
         ("setup.exe", PROGRAM, ""),
@@ -56,4 +56,4 @@ def test_a_name_that_says_something_else_is_told(name: str, content: bytes, told
 @given(name=st.text(max_size=20), content=st.binary(max_size=100))
 def test_any_name_and_content_has_an_answer(name: str, content: bytes) -> None:
     assert isinstance(disguise(name, content), str)
-    assert disguise(f"{name}.pdf", PROGRAM + content) == "program for Windows"
+    assert disguise(f"{name}.pdf", PROGRAM + content) == "a program for Windows"
