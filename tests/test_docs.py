@@ -17,11 +17,14 @@ import pytest
 import typer
 
 from mailcrm import cli, config
+from mailcrm.attachments import AttachmentRow
 from mailcrm.cli import INTERRUPTED, main
 from mailcrm.core import errors, events, mime, model, parsed
 from mailcrm.core.model import Direction
 from mailcrm.core.plan import Arrival
+from mailcrm.exporting import ExportedFile
 from mailcrm.providers.presets import Preset
+from mailcrm.reparsing import Reread
 from mailcrm.store import accounts, contents, emails, folders, open_database
 from mailcrm.timeline import ContactView, DealView
 from tests.servers.dovecot import DovecotServer
@@ -45,6 +48,9 @@ RECORDS = [
     DealView,
     Preset,
     folders.FetchFailure,
+    AttachmentRow,
+    Reread,
+    ExportedFile,
 ]
 
 LETTER = b"""\
@@ -65,6 +71,25 @@ Content-Disposition: attachment
 TS-200,120
 --b--
 """
+
+
+#: What few emails say, so that a conversation shows each kind of record.
+EVERYTHING: Mapping[str, Any] = {
+    "spans": (parsed.Span(kind=parsed.SpanKind.QUOTE, start=0, end=1),),
+    "forwards": (parsed.Forward(name="", address="", to="", date="", subject=""),),
+    "invitations": (
+        parsed.Invitation(
+            method="REQUEST",
+            summary="",
+            starts_at=None,
+            ends_at=None,
+            all_day=False,
+            location="",
+            organizer="",
+        ),
+    ),
+    "deliveries": (parsed.Delivery(address="", action="failed", status="", reason=""),),
+}
 
 
 def ids(value: object) -> str | None:
@@ -301,6 +326,9 @@ deal show 1
 inbox
 search quotation
 thread show 1
+thread attachments 1 --save {folder}
+store reparse
+store export {folder}
 thread why 1
 share 1
 privatize 1
@@ -350,18 +378,18 @@ def receive(url: str, raw: bytes) -> None:
     )
     letter = emails.NewEmail(
         source=emails.source(arrival, raw, truncated=False),
-        content=contents.content(mime.parse(raw), Direction.IN),
+        content=contents.content(dataclasses.replace(mime.parse(raw), **EVERYTHING), Direction.IN),
     )
     emails.save_batch(db, account, inbox, 1, [letter])
     folders.record_failure(db, inbox, 1, 2, "The mail server left this email out.", at=now)
     db.close()
 
 
-def test_every_object_that_a_command_writes_is_in_the_document(program: Program) -> None:
+def test_every_object_that_a_command_writes_is_in_the_document(program: Program, tmp_path: Path) -> None:
     described = set(shapes().values())
     seen: set[frozenset[str]] = set()
     for line in STORY:
-        code, out, err = program.run(line)
+        code, out, err = program.run(line.format(folder=shlex.quote(str(tmp_path / "files"))))
         # An email that could not be fetched makes `status` end with 1.
         assert code == (1 if line == "status" else 0), err
         for found in objects(json.loads(out)):
