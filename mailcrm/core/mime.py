@@ -2,7 +2,7 @@
 
 The structure (RFC 2045, RFC 2046) is read here, over the bytes themselves, so that every header
 keeps its raw bytes, a boundary is compared as a whole, and limits hold before anything is decoded.
-Header fields are left to `core.headers`, mailboxes to `core.addresses`, HTML to `core.text`.
+Header fields are left to `core.headers`, mailboxes to `core.addresses`, HTML to `core.html`.
 """
 
 import binascii
@@ -28,9 +28,10 @@ from mailcrm.core.headers import (
     split,
     unix_lines,
 )
+from mailcrm.core.html import read_html
 from mailcrm.core.model import Participant, ParticipantRole
 from mailcrm.core.parsed import Attachment, ParsedEmail
-from mailcrm.core.text import html_to_text, preview, unflow
+from mailcrm.core.text import preview, unflow
 
 #: The version of the reading of emails: raised when it, or what it is left to, reads something otherwise.
 #: `mailcrm store reparse` then reads again what was read by an older one.
@@ -381,7 +382,7 @@ class _Message:
         if part.type == "text/html":
             if not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
                 charset = meta[1].decode("ascii")
-            return html_to_text(self.repaired(*decode_charset(data, charset)))
+            return read_html(self.repaired(*decode_charset(data, charset))).text
         text = self.repaired(*decode_charset(data, charset))
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,886 @@
+"""What a person would see of an HTML email, as lines for a terminal of 80 columns.
+
+HTML is read tag by tag without building a tree: a tree of 35 KB of hostile HTML can take
+gigabytes (the standard repeats unclosed formatting in every paragraph), a list of lines cannot.
+Which parts of an email are HTML is left to `mailcrm.core.mime`; what of the text is quoted, to
+whoever reads the lines that begin with `>`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import unescape
+from typing import NamedTuple, TypeAlias
+from unicodedata import combining, east_asian_width
+from urllib.parse import unquote
+
+COLUMNS = 80
+
+#: Deeper quotes and lists look like these; nobody reads so many levels.
+QUOTE_LEVELS = 30
+LIST_LEVELS = 8
+
+#: An email written by hand has few links. One with more is a newsletter, in which nearly every word leads
+#: through a counter of clicks: the addresses would bury the text.
+MOST_LINKS = 30
+#: A longer address fills lines and tells nothing but its host, which is what is shown of it: the rest is the
+#: number under which a click is counted. The whole of it is in the HTML, which is kept.
+LINK_CHARACTERS = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HtmlReading:
+    """The readable `text` of an HTML document, and how many invisible images it loads from the network."""
+
+    text: str
+    trackers: int
+
+
+def read_html(html: str) -> HtmlReading:
+    """Return what a person would read in an HTML document, in time linear in its length; never raises.
+
+    Paragraphs are set apart by an empty line, list items have a bullet or number, quotations the `>`
+    of RFC 3676, 4.5, tables columns where they fit in 80, links their address after their text. What
+    browsers do not show is left out.
+    """
+    names, attributes, texts = _tokens(html)
+    trackers = _hide(names, attributes, texts)
+    texts = _cleaned(texts)
+    if "pre" in names or "+pre" in names:
+        _preserve(names, texts)
+    links = {each for name, each in zip(names, attributes, strict=True) if name == "a"}
+    page = _Page(with_targets=len(links) <= MOST_LINKS)
+    words, actions = page.words, _ACTIONS
+    words.append(texts[0])
+    for name, attribute, text in zip(names, attributes, texts[1:], strict=True):
+        if action := actions.get(name):
+            action(page, attribute)
+        if text:
+            words.append(text)
+    return HtmlReading(text=page.text(), trackers=trackers + page.trackers)
+
+
+# --- tags -------------------------------------------------------------------------------------
+
+#: Their content is no markup (HTML, 13.1.2) and nothing to read; in `xml` Word talks to itself.
+_OPAQUE = ("style", "script", "title", "xml", "textarea", "iframe", "noembed", "noframes", "xmp")
+#: How these begin, and nearly no other: most tags need not be compared with every one.
+_BEGINNING = "[sS](?:[tT][yY]|[cC])|[tT][iIeE]|[xX][mM]|[iI][fF]|[nN][oO][eEfF]"
+_OPAQUE_NAME = rf"(?={_BEGINNING})(?i:{'|'.join(_OPAQUE)})[\s/>]"
+_OPAQUE_ELEMENT = "|".join(rf"(?i:{name})(?=[\s/>])[^>]*+>(?:[^<]++|<(?!/(?i:{name})))*+" for name in _OPAQUE)
+# HTML, 13.2.5.43: the dashes of `<!-->` both begin and end the comment. What is for Outlook alone
+# is a comment; what is for all others stands between two of them.
+_COMMENT = r"!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
+_QUOTING = r"""[^>"']*+(?:(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))[^>"']*+)*+"""
+
+
+def _markup(attributes: str) -> re.Pattern[str]:
+    """Return the pattern of all that is no text; name and attributes of a tag are its groups."""
+    return re.compile(
+        rf"<(?:(?!{_OPAQUE_NAME})(/?[a-zA-Z][^\s/>]*+)({attributes})(?:>|\Z)"
+        rf"|{_COMMENT}|[!?/][^>]*+(?:>|\Z)|{_OPAQUE_ELEMENT})"
+    )
+
+
+_MARKUP = _markup(_QUOTING)
+#: For what follows a quotation that is never closed.
+_BLIND_MARKUP = _markup("[^>]*+")
+
+#: Between pieces that are gone over as one string, for speed; it is no part of any.
+_SEPARATOR = "\x1f"
+
+
+def _tokens(html: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of all tags (`/p` for a closing one), their attributes, and the texts around them.
+
+    There is one text more than tags. What is markup and no tag has an empty name.
+    """
+    html = html.replace("\0", "").replace(_SEPARATOR, " ")
+    pieces = _MARKUP.split(html)
+    if len(pieces) == 1:
+        return [], [], pieces
+    name, attributes = pieces[-3] or "", pieces[-2] or ""
+    if ('"' in attributes or "'" in attributes) and not pieces[-1] and not html.endswith(attributes + ">"):
+        # A browser shows nothing of a document from a quotation on that never ends; a person wants it.
+        start = len(html) - len(name) - len(attributes)
+        pieces[-3:] = _BLIND_MARKUP.split("<" + html[start:])[1:]
+    names = _SEPARATOR.join([name or "" for name in pieces[1::3]]).lower().split(_SEPARATOR)
+    return names, [attributes or "" for attributes in pieces[2::3]], pieces[::3]
+
+
+# The name of an attribute, and its value in one of three ways (HTML, 13.1.2.3).
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"?|'([^']*+)'?|([^\s>]*+)))?+""")
+
+
+def _values(attributes: str) -> dict[str, str]:
+    """Return the values of the attributes of a tag; the first of a name counts."""
+    if "&" in attributes:
+        attributes = _unescaped(attributes.replace("&quot;", "'"))
+    found = reversed(_ATTRIBUTE.findall(attributes))
+    return {name.lower(): double or single or bare for name, double, single, bare in found}
+
+
+# --- what is hidden ---------------------------------------------------------------------------
+
+#: One of these is in the attributes of whatever is hidden, when blanks are taken out.
+_HINTS = (
+    "display:none",
+    "hidden",
+    "opacity:0",
+    "height:0",
+    "width:0",
+    "mso-hide:all",
+    "font-size:0",
+    "font-size:1p",
+    "white-space:pre",
+)
+_ZERO = r"[0.]++(?!\d)"
+_INVISIBLE = re.compile(rf"(?<![-\w])(?:display:none|visibility:hidden|(?:opacity|max-height):{_ZERO})")
+_NO_SIZE = re.compile(rf"(?<![-\w])(?:height|width):{_ZERO}")
+_NO_FONT_SIZE = re.compile(rf"(?<![-\w])font-size:(?:{_ZERO}|1p[tx])")
+_OTHER_FONT_SIZE = re.compile(r"font(?:-size)?\s*+:", re.IGNORECASE)
+#: So many tags are looked through for the end of what is too small to read: a preheader is short.
+_SMALL_TAGS = 100
+
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
+)
+_TABLE_PARTS = frozenset(("table", "tbody", "thead", "tfoot", "tr", "td", "th"))
+_TABLE_ENDS = frozenset("/" + name for name in _TABLE_PARTS)
+_BLOCKS = _TABLE_PARTS | frozenset(
+    re.findall(
+        r"\w+",
+        "address article aside blockquote center dd dir div dl dt fieldset figure footer form h1 h2 h3 h4 h5 "
+        "h6 header hr li main menu nav ol p pre section ul",
+    )
+)
+#: What ends an element that need not be closed (HTML, 13.1.2.4), outside of lists and tables in it.
+_GROUP_ENDS = frozenset(("tbody", "/tbody", "thead", "/thead", "tfoot", "/tfoot", "/table"))
+_ROW_ENDS = _GROUP_ENDS | {"tr", "/tr"}
+_CELL_ENDS = _ROW_ENDS | {"td", "/td", "th", "/th"}
+_ENDS = {
+    "p": _BLOCKS | {"/" + name for name in _BLOCKS},
+    "li": frozenset(("li", "/li", "/ul", "/ol")),
+    "td": _CELL_ENDS,
+    "th": _CELL_ENDS,
+    "tr": _ROW_ENDS,
+    "tbody": _GROUP_ENDS,
+    "thead": _GROUP_ENDS,
+    "tfoot": _GROUP_ENDS,
+    "table": frozenset(("/table",)),
+}
+
+
+def _hide(names: list[str], attributes: list[str], texts: list[str]) -> int:
+    """Empty what a browser does not show, and return how many images from the network are in it."""
+    trackers = hidden_until = preserved_until = 0
+    #: Nothing is searched for to the end in vain twice.
+    unclosed = {"", "html", "body", "head", *_VOID}
+    for start in _suspects(names, attributes):
+        name = names[start]
+        if start < hidden_until or name in unclosed:
+            continue
+        display = _display(name, attributes[start])
+        if display == "small":
+            _hide_small(names, attributes, texts, start)
+        elif display == "none" or (display == "pre" and start >= preserved_until):
+            end = _end(names, start, len(names))
+            if end is None:
+                unclosed.add(name)
+            elif display == "none":
+                hidden_until = end + (names[end] == "/" + name)
+                hidden = range(start, hidden_until)
+                trackers += sum(
+                    names[index] == "img" and _is_remote(_values(attributes[index])) for index in hidden
+                )
+                names[start:hidden_until] = ["div" if name in _BLOCKS else ""] + [""] * (len(hidden) - 1)
+                texts[start + 1 : end + 1] = [""] * (end - start)
+            else:
+                preserved_until = end
+                if names[end] == "/" + name and name not in _TABLE_PARTS:
+                    names[start] = "pre" if name in _BLOCKS else "+pre"
+                    names[end] = "/" + names[start]
+    return trackers
+
+
+def _suspects(names: list[str], attributes: list[str]) -> list[int]:
+    """Return the numbers of the tags that may hide what is in them, in order."""
+    joined = _SEPARATOR.join(attributes).lower()
+    for blank in " \n\r\t":
+        joined = joined.replace(blank, "")
+    found: set[int] = set()
+    for hint in _HINTS:
+        index = position = 0
+        while (place := joined.find(hint, position)) >= 0:
+            index += joined.count(_SEPARATOR, position, place)
+            found.add(index)
+            position = joined.find(_SEPARATOR, place)
+            if position < 0:
+                break
+    if "template" in names:
+        found.update(index for index, name in enumerate(names) if name == "template")
+    return sorted(found)
+
+
+def _display(name: str, attributes: str) -> str:
+    """Say how an element is shown: `none`, `small` (text that cannot be read), `pre`, or empty as usual."""
+    return (_display_once if len(attributes) <= 500 else _display_once.__wrapped__)(name, attributes)
+
+
+@lru_cache(maxsize=1_000)
+def _display_once(name: str, attributes: str) -> str:
+    values = _values(attributes)
+    style = "".join(values.get("style", "").lower().split())
+    if (
+        name == "template"
+        or "hidden" in values
+        or _INVISIBLE.search(style)
+        # A cell is as large as what is in it.
+        or (name not in _TABLE_PARTS and _NO_SIZE.search(style))
+        # A link that only Outlook hides is a button: for Outlook it is drawn in a comment.
+        or (name != "a" and "mso-hide:all" in style)
+    ):
+        return "none"
+    if _NO_FONT_SIZE.search(style):
+        return "small"
+    return "pre" if "white-space:pre" in style else ""
+
+
+def _end(names: Sequence[str], start: int, most: int) -> int | None:
+    """Return the number of the tag that ends an element, if it is one of the next `most`.
+
+    That need not be its own closing tag: a cell that ends, ends all that was left open in it.
+    """
+    name = names[start]
+    closing, ends = "/" + name, _ENDS.get(name, _TABLE_ENDS)
+    depth, inner, stray = 1, 0, 0
+    for index in range(start + 1, min(len(names), start + most)):
+        other = names[index]
+        if not inner and other in ends:
+            if not stray:
+                return index
+            stray -= 1
+        if other in ("table", "ul", "ol"):
+            inner += 1
+        elif inner and other in ("/table", "/ul", "/ol"):
+            inner -= 1
+        if name not in _ENDS:
+            # A row or cell without a table is none (HTML, 13.2.6.4.7), and neither is its end.
+            stray += not inner and other in _TABLE_PARTS
+            depth += (other == name) - (other == closing)
+            if not depth:
+                return index
+    return None
+
+
+def _hide_small(names: Sequence[str], attributes: Sequence[str], texts: list[str], start: int) -> None:
+    """Empty the text of an element with a font size of 0 or 1, up to where another size is set in it.
+
+    Its images are seen all the same, and newsletters set the size of all layout to 0.
+    """
+    end = _end(names, start, _SMALL_TAGS)
+    for index in range(start + 1, min(len(names), start + _SMALL_TAGS)):
+        if index == end or names[index] == "font" or _OTHER_FONT_SIZE.search(attributes[index]):
+            texts[start + 1 : index + 1] = [""] * (index - start)
+            return
+
+
+# --- texts ------------------------------------------------------------------------------------
+
+# Marks in the text until it is whole; it has no control characters of its own.
+_LINE = "\x01"  # a line break that stays
+_SPACE = "\x02"  # a space that stays
+_TARGET, _TARGET_END = "\x03", "\x04"  # around the address of a link
+_TARGETS = re.compile(f" ?{_TARGET}[^{_TARGET_END}]*+{_TARGET_END}")
+
+_OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
+#: Characters that take no room, with which newsletters fill what the list of emails shows of them; and
+#: those that turn the direction of what follows.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1e\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
+)
+#: Between letters (or the parts of an emoji) these say how they are joined, elsewhere nothing.
+_JOINERS = re.compile(r"(?<![\u200c\u200d])(?:(?<!\S)[\u200c\u200d]++|[\u200c\u200d]++(?!\S))")
+
+
+def _cleaned(texts: list[str]) -> list[str]:
+    """Return the texts with their character references read and without what cannot be seen."""
+    whole = _SEPARATOR.join(texts)
+    if "&" in whole:
+        whole = _unescaped(whole.replace("&nbsp;", "\xa0"))
+    return _visible(whole).split(_SEPARATOR)
+
+
+def _unescaped(text: str) -> str:
+    # Python refuses to read numbers of thousands of digits.
+    return unescape(_OVERLONG_REFERENCE.sub("\ufffd", text) if "&#" in text else text)
+
+
+def _visible(text: str) -> str:
+    # Ten times faster than a search, and true of nearly all texts.
+    if "".join(text.split()).isprintable():
+        return text
+    return _JOINERS.sub("", _UNSEEN.sub("", text))
+
+
+def _preserve(names: list[str], texts: list[str]) -> None:
+    """Mark the blanks inside of `pre`, which stay."""
+    depth = 0
+    for index, name in enumerate(names, 1):
+        if name in ("pre", "+pre"):
+            depth += 1
+        elif name in ("/pre", "/+pre") and depth:
+            depth -= 1
+        if depth and texts[index]:
+            text = texts[index].replace("\r\n", "\n").replace("\r", "\n").expandtabs()
+            texts[index] = text.replace("\n", _LINE).replace(" ", _SPACE).replace("\xa0", _SPACE)
+
+
+# --- the page ---------------------------------------------------------------------------------
+
+
+class _Line(NamedTuple):
+    """A line: whether a `blank` one is before it, how deep it is quoted, and what it begins with."""
+
+    blank: bool
+    depth: int
+    lead: str
+    text: str
+
+
+class _Grid:
+    """A table without tables inside: the rows of its cells, which are the lines from `start` on."""
+
+    def __init__(self, start: int) -> None:
+        self.rows: list[list[_Cell]] = []
+        self.start = start
+
+
+class _Cell(NamedTuple):
+    """Where a cell begins among the lines, over how many columns it goes, and whether it is a heading."""
+
+    start: int
+    span: int
+    heading: bool
+
+
+class _Page:
+    """The lines of an email while its tags are gone through."""
+
+    def __init__(self, *, with_targets: bool) -> None:
+        self.trackers = 0
+        #: The pieces of the line that is not ended yet.
+        self.words: list[str] = []
+        self._lines: list[_Line] = []
+        self._blank = False
+        self._paragraph = True
+        #: For each blockquote whether it quotes, and how deep in lists it stands.
+        self._blockquotes: list[tuple[bool, int]] = []
+        self._depth = 0
+        #: The number of the next item of each list, or None for bullets.
+        self._lists: list[int | None] = []
+        self._first_item = False
+        self._marker = ""
+        self._grid: _Grid | None = None
+        self._with_targets = with_targets
+        self._told: set[str] = set()
+        #: What an open link leads to, the text of its image, and where its words begin.
+        self._in_link = False
+        self._target = ""
+        self._alt = ""
+        self._link_start = 0
+
+    def text(self) -> str:
+        self.close_link("")
+        self._end_line()
+        written: list[str] = []
+        before = 0
+        for blank, depth, lead, text in self._lines:
+            if blank and written:
+                written.append(">" * min(before, depth))
+            written.append(f"{'>' * depth} {lead}{text}" if depth else lead + text)
+            before = depth
+        whole = "\n".join(written)
+        return whole.replace(_SPACE, " ").replace(_TARGET, "").replace(_TARGET_END, "")
+
+    # Lines and paragraphs
+
+    def _end_line(self) -> None:
+        if not self.words:
+            return
+        if self._in_link:
+            self._tell_target()
+        source = "".join(self.words)
+        self.words.clear()
+        self._link_start = 0
+        text = " ".join(source.split())
+        if not text:
+            # A paragraph with a blank that stays is how mail programs write an empty line.
+            self._blank = self._blank or "\xa0" in source
+        elif _LINE in text:
+            for line in text.split(_LINE):
+                self._put(line.rstrip(f" {_SPACE}"))
+        else:
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        if text:
+            lead = self._marker or ("  " * min(len(self._lists), LIST_LEVELS) if self._lists else "")
+            self._lines.append(_Line(self._blank, self._depth, lead, text))
+            self._marker = ""
+        self._blank = not text
+
+    def line(self, _: str) -> None:
+        self._end_line()
+
+    def paragraph(self, _: str) -> None:
+        self._end_line()
+        # Nothing stands apart from the bullet before it.
+        self._blank = self._blank or not self._marker
+
+    def open_p(self, attributes: str) -> None:
+        self._end_line()
+        self._paragraph = not attributes or _has_margin(attributes)
+        if self._paragraph and not self._marker:
+            self._blank = True
+
+    def close_p(self, _: str) -> None:
+        self._end_line()
+        self._blank = self._blank or self._paragraph
+
+    def line_break(self, _: str) -> None:
+        written = len(self._lines)
+        self._end_line()
+        self._blank = self._blank or len(self._lines) == written
+
+    def rule(self, _: str) -> None:
+        self.paragraph("")
+        # As Outlook writes it between an answer and what it answers.
+        self._put("_" * 32)
+
+    # Quotations and lists
+
+    def open_blockquote(self, attributes: str) -> None:
+        self.paragraph("")
+        quotes = not attributes or _is_quotation(attributes)
+        self._blockquotes.append((quotes, len(self._lists)))
+        self._depth += quotes and self._depth < QUOTE_LEVELS
+
+    def close_blockquote(self, _: str) -> None:
+        self.paragraph("")
+        if self._blockquotes:
+            quotes, lists = self._blockquotes.pop()
+            del self._lists[lists:]
+            self._depth -= quotes
+
+    def open_list(self, _: str, number: int | None = None) -> None:
+        self._end_line()
+        self._blank = self._blank or not self._lists
+        self._lists.append(number)
+        self._first_item = True
+
+    def open_numbered_list(self, attributes: str) -> None:
+        self.open_list(attributes, _number(attributes, "start"))
+
+    def close_list(self, _: str) -> None:
+        self._end_line()
+        self._marker = ""
+        if self._lists:
+            self._lists.pop()
+        self._blank = self._blank or not self._lists
+
+    def close_item(self, _: str) -> None:
+        self._end_line()
+        self._marker = ""
+
+    def open_item(self, attributes: str) -> None:
+        self._end_line()
+        self._blank = self._blank and self._first_item
+        self._first_item = False
+        bullet = "-"
+        if self._lists and (number := self._lists[-1]) is not None:
+            number = _number(attributes, "value", number)
+            self._lists[-1] = number + 1
+            bullet = f"{number}."
+        self._marker = "  " * (min(len(self._lists), LIST_LEVELS) - 1) + bullet + " "
+
+    # Links and images
+
+    def open_link(self, attributes: str) -> None:
+        self.close_link("")
+        self._in_link = True
+        self._target = _target(attributes) if self._with_targets else ""
+        self._alt = ""
+        self._link_start = len(self.words)
+
+    def close_link(self, _: str) -> None:
+        if self._in_link:
+            self._tell_target(self._alt)
+            self._in_link = False
+
+    def _tell_target(self, alt: str = "") -> None:
+        """Write the address of the open link after its text, or after its image's if it has no other."""
+        label = "".join(self.words[self._link_start :]).strip()
+        if not label:
+            if not alt:
+                return
+            self.words.append(alt)
+            label = alt
+        target, self._target, self._alt = self._target, "", ""
+        if target and target not in self._told:
+            self._told.add(target)
+            if not _says(label, target):
+                self.words.append(f" {_TARGET}<{target}>{_TARGET_END}")
+
+    def image(self, attributes: str) -> None:
+        values = _values(attributes)
+        if _is_unseen("img", attributes, values):
+            self.trackers += _is_remote(values)
+            return
+        alt = _alt(values.get("alt", ""))
+        if not alt:
+            return
+        if self._in_link:
+            self._alt = self._alt or alt
+        else:
+            # An emoji as an image is one of the words.
+            self.words.append(f" [{alt}] " if any(map(str.isalnum, alt)) else alt)
+
+    # Tables
+
+    def open_table(self, _: str) -> None:
+        self.paragraph("")
+        # A table in a cell shows that the outer one is there for the layout.
+        self._grid = _Grid(len(self._lines))
+
+    def open_row(self, _: str) -> None:
+        self._end_line()
+        if self._grid:
+            self._grid.rows.append([])
+
+    def open_cell(self, attributes: str, *, heading: bool = False) -> None:
+        self._end_line()
+        if self._grid:
+            span = _number(attributes, "colspan") if "span" in attributes.lower() else 1
+            if not self._grid.rows:
+                self._grid.rows.append([])
+            self._grid.rows[-1].append(_Cell(len(self._lines), min(max(1, span), MOST_COLUMNS), heading))
+
+    def open_heading_cell(self, attributes: str) -> None:
+        self.open_cell(attributes, heading=True)
+
+    def close_table(self, _: str) -> None:
+        self._end_line()
+        if (grid := self._grid) and len(grid.rows) < sum(map(len, grid.rows)) <= MOST_CELLS:
+            _set_table(self._lines, grid)
+        self._grid = None
+        self._blank = True
+
+
+_ACTIONS: dict[str, Callable[[_Page, str], None]] = {
+    slash + name: action
+    for names, action in (
+        (_BLOCKS | {"caption", "details", "figcaption", "legend", "option", "summary"}, _Page.line),
+        (("h1", "h2", "h3", "h4", "h5", "h6", "pre"), _Page.paragraph),
+        (("br",), _Page.line_break),
+        (("hr",), _Page.rule),
+    )
+    for name in names
+    for slash in ("", "/")
+} | {
+    "p": _Page.open_p,
+    "/p": _Page.close_p,
+    "blockquote": _Page.open_blockquote,
+    "/blockquote": _Page.close_blockquote,
+    "ul": _Page.open_list,
+    "ol": _Page.open_numbered_list,
+    "/ul": _Page.close_list,
+    "/ol": _Page.close_list,
+    "li": _Page.open_item,
+    "/li": _Page.close_item,
+    "a": _Page.open_link,
+    "/a": _Page.close_link,
+    "img": _Page.image,
+    "table": _Page.open_table,
+    "/table": _Page.close_table,
+    "tr": _Page.open_row,
+    "td": _Page.open_cell,
+    "th": _Page.open_heading_cell,
+}
+
+
+# --- what attributes say ----------------------------------------------------------------------
+
+_STYLED_MARGIN = re.compile(r"(?<![-\w])(?:mso-)?margin(-top|-bottom|)(?:-alt)?\s*+:\s*+([^;]*+)")
+_LENGTH = re.compile(r"\d*+\.?\d*+")
+_INTEGER = re.compile(r"\s*+(-?\d{1,9})(?!\d)")
+_FILE_NAME = re.compile(r"\.(?:png|jpe?g|gif|bmp|svg|webp)\Z", re.IGNORECASE)
+_STYLED_SIZE = re.compile(r"(?<![-\w])(width|height):([\d.]++)(?:px)?(?![\w%])")
+_HOST = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#]*+)", re.IGNORECASE)
+_SAFE_LINK = re.compile(r"https://[^/]*+(?<=\.safelinks\.protection\.outlook\.com)/[^#]*?[?&]url=([^&#]++)")
+
+
+def _number(attributes: str, name: str, usual: int = 1) -> int:
+    found = _INTEGER.match(_values(attributes).get(name, "")) if name in attributes.lower() else None
+    return int(found[1]) if found else usual
+
+
+def _has_margin(attributes: str) -> bool:
+    """Say whether a paragraph stands apart from the next; Word and many editors write each line as one."""
+    return (_has_margin_once if len(attributes) <= 500 else _has_margin_once.__wrapped__)(attributes)
+
+
+@lru_cache(maxsize=1_000)
+def _has_margin_once(attributes: str) -> bool:
+    values = _values(attributes)
+    usual = not values.get("class", "").lower().startswith("mso")
+    margins = {"-top": usual, "-bottom": usual}
+    for side, value in _STYLED_MARGIN.findall(values.get("style", "").lower()):
+        lengths = [_is_length(length) for length in value.split()[:4]] or [usual]
+        if side:
+            margins[side] = lengths[0]
+        else:
+            margins = {"-top": lengths[0], "-bottom": lengths[min(2, len(lengths) - 1) & 2]}
+    return any(margins.values())
+
+
+def _is_length(value: str) -> bool:
+    """Say whether a length can be seen; Word writes .0001pt for 0."""
+    digits = _LENGTH.match(value)
+    return value.startswith("auto") or bool(digits and digits[0].strip("0.")[:1] and float(digits[0]) > 0.01)
+
+
+def _is_quotation(attributes: str) -> bool:
+    """Say whether a blockquote quotes; the editors of Gmail and Apple Mail indent with one, too."""
+    values = _values(attributes)
+    style = "".join(values.get("style", "").lower().split())
+    if values.keys() & {"type", "cite"} or "quote" in values.get("class", "").lower():
+        return True
+    return "border-left" in style or not ("border:none" in style or "border:0" in style or "00040px" in style)
+
+
+def _is_remote(values: dict[str, str]) -> bool:
+    return values.get("src", "").strip().lower().startswith(("http:", "https:", "//"))
+
+
+def _is_unseen(name: str, attributes: str, values: dict[str, str]) -> bool:
+    """Say whether an image is hidden, or has no side that is longer than a pixel."""
+    if _display(name, attributes) == "none":
+        return True
+    sizes = {
+        side: float(found[1])
+        for side in ("width", "height")
+        if (found := _INTEGER.match(values.get(side, ""))) and "%" not in values[side]
+    }
+    style = "".join(values.get("style", "").lower().split())
+    sizes |= {
+        side: float(size)
+        for side, size in _STYLED_SIZE.findall(style)
+        if size.count(".") <= 1 and size != "."
+    }
+    return bool(sizes) and (max(sizes.values()) <= 1 or min(sizes.values()) <= 0)
+
+
+def _alt(alt: str) -> str:
+    """Return the text of an image, if it says anything but the name of a file."""
+    alt = " ".join(_visible(alt.replace(_SEPARATOR, " ")).split())
+    return "" if _FILE_NAME.search(alt) or alt.lower() in ("image", "img", "spacer") else alt[:200]
+
+
+def _target(attributes: str) -> str:
+    """Return where a link leads as it is shown: an address of mail, or of the web, a long one as its host."""
+    href = _values(attributes).get("href", "") if "href" in attributes.lower() else ""
+    href = _visible(re.sub(r"[\t\r\n]", "", href)).strip()
+    if href[:7].lower() == "mailto:":
+        address = _visible(unquote(href[7:].partition("?")[0]))
+        return (
+            address
+            if "@" in address and len(address.split()) == 1 and len(address) <= LINK_CHARACTERS
+            else ""
+        )
+    if "safelinks" in href and (wrapped := _SAFE_LINK.match(href)):
+        # Outlook's check of a link stands before it.
+        href = _visible(unquote(wrapped[1]))
+    if not (host := _HOST.match(href)):
+        return ""
+    href = "%20".join(href.split()).replace("<", "%3C").replace(">", "%3E")
+    return href if len(href) <= LINK_CHARACTERS else f"{host[1]}{host[2][:LINK_CHARACTERS]}/…"
+
+
+def _says(label: str, target: str) -> bool:
+    """Say whether the text of a link is its address."""
+    label = label.lower().removeprefix("mailto:")
+    return _bare(label) == _bare(target.lower()) or ("//" not in target and target.lower() in label)
+
+
+def _bare(address: str) -> str:
+    return address.removeprefix("http://").removeprefix("https://").removeprefix("www.").rstrip("/")
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+#: More do not fit beside each other.
+MOST_COLUMNS = 20
+#: A larger table is a line for each cell.
+MOST_CELLS = 20_000
+_GAP = "  "
+#: Cells with a longer text make columns only under headings, others are paragraphs side by side.
+_SHORT_CELL = 40
+_LONG_CELL = 200
+_NARROWEST = 12
+
+_AMOUNT = re.compile(r"[-+(]?\D{0,4}\d[\d.,' ]*+\D{0,4}")
+
+
+def _set_table(lines: list[_Line], grid: _Grid) -> None:
+    """Set the cells of a table beside each other where they fit, as columns if it has some."""
+    starts = [cell.start for row in grid.rows for cell in row]
+    body = lines[starts[0] :]
+    if not body or any(line.lead or line.depth != body[0].depth for line in body):
+        return
+    bounds = iter(zip(starts, [*starts[1:], len(lines)], strict=True))
+    rows = [[(cell, lines[slice(*next(bounds))]) for cell in row] for row in grid.rows]
+    depth = body[0].depth
+    room = COLUMNS - (depth + 1 if depth else 0)
+    texts = [[(cell, [_TARGETS.sub("", line.text) for line in part]) for cell, part in row] for row in rows]
+    if columns := _columns(texts, room):
+        blank = body[0].blank
+        lines[starts[0] :] = [
+            _Line(blank and not index, depth, "", text) for index, text in enumerate(columns)
+        ]
+    else:
+        lines[starts[0] :] = [
+            line for row in rows for line in _beside([part for _, part in row if part], room)
+        ]
+
+
+def _beside(cells: list[list[_Line]], room: int) -> list[_Line]:
+    """Return the lines of a row of a layout: one if they fit and are no paragraphs."""
+    if len(cells) > 1 and all(len(cell) == 1 for cell in cells):
+        text = _GAP.join(cell[0].text for cell in cells)
+        if _width(text) <= room:
+            return [cells[0][0]._replace(text=text)]
+    return [line for cell in cells for line in cell]
+
+
+_Row: TypeAlias = list[tuple[_Cell, list[str]]]
+
+
+def _columns(rows: list[_Row], room: int) -> list[str] | None:
+    """Return the lines of a table of data; None for one that only lays out text."""
+    rows = [row for row in rows if any(texts for _, texts in row)]
+    several = [row for row in rows if len(row) > 1]
+    if sum(sum(1 for _, texts in row if texts) > 1 for row in several) < 2:
+        return None
+    [(count, times)] = Counter(_span(row) for row in several).most_common(1)
+    headed = any(cell.heading for row in several for cell, _ in row)
+    longest = _LONG_CELL if headed else _SHORT_CELL
+    if (
+        times < 2
+        or count > MOST_COLUMNS
+        or max(map(_span, several)) > count
+        or any(len(texts) > 3 or sum(map(_width, texts)) > longest for row in several for _, texts in row)
+    ):
+        return None
+    return _aligned(rows, count, room) or _records(several)
+
+
+def _span(row: _Row) -> int:
+    return sum(cell.span for cell, _ in row)
+
+
+def _aligned(rows: list[_Row], count: int, room: int) -> list[str] | None:
+    """Return the rows with a column of its own for every one that is not empty; None if they do not fit."""
+    widths = [0] * count
+    numeric = [True] * count
+    for row in rows:
+        for column, cell, texts in _placed(row):
+            if cell.span == 1 and len(row) > 1 and texts:
+                widths[column] = max(widths[column], *map(_width, texts))
+                numeric[column] &= cell.heading or all(map(_AMOUNT.fullmatch, texts))
+    over = _room(widths) - room
+    widest = max(widths)
+    if over > 0:
+        if widest - over < _NARROWEST:
+            return None
+        widths[widths.index(widest)] -= over
+    lines: list[str] = []
+    for row in rows:
+        if len(row) == 1:
+            lines += row[0][1]
+            continue
+        blocks: list[tuple[int, bool, list[str]]] = []
+        for column, cell, texts in _placed(row):
+            if width := _room(widths[column : column + cell.span]):
+                wrapped = [piece for text in texts for piece in _wrapped(text, width)]
+                blocks.append((width, cell.span == 1 and numeric[column], wrapped))
+        for index in range(max(len(wrapped) for _, _, wrapped in blocks)):
+            parts = (
+                _padded(wrapped[index] if index < len(wrapped) else "", width, right=right)
+                for width, right, wrapped in blocks
+            )
+            lines.append(_GAP.join(parts).rstrip())
+    return lines
+
+
+def _room(widths: Sequence[int]) -> int:
+    """Return how much room columns take, with the gaps between those that are not empty."""
+    return sum(width + len(_GAP) for width in widths if width) - len(_GAP) if any(widths) else 0
+
+
+def _placed(row: _Row) -> Iterator[tuple[int, _Cell, list[str]]]:
+    """Yield the cells with the number of their first column."""
+    column = 0
+    for cell, texts in row:
+        yield column, cell, texts
+        column += cell.span
+
+
+def _records(rows: list[_Row]) -> list[str]:
+    """Return rows that are too wide for columns: each value behind its heading, or all between bars."""
+    names = [" ".join(texts) for _, texts in rows[0]]
+    if not all(cell.heading for cell, _ in rows[0]):
+        return [" | ".join(" ".join(texts) for _, texts in row if texts) for row in rows]
+    lines: list[str] = []
+    for row in rows[1:]:
+        lines += [""] if lines else []
+        for column, _, texts in _placed(row):
+            if texts:
+                name = names[column] if column < len(names) else ""
+                lines.append(f"{name}: {' '.join(texts)}" if name else " ".join(texts))
+    return lines
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: letters of Korean, Chinese and Japanese two."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(letter) in "WF" else not combining(letter) for letter in text)
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return blanks + text if right else text + blanks
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """Yield a text in lines of a width, broken between words, and within one that is longer."""
+    line, used = "", 0
+    for word in text.split():
+        letters = _width(word)
+        if line and used + 1 + letters <= width:
+            line, used = f"{line} {word}", used + 1 + letters
+            continue
+        if line:
+            yield line
+        line, used = word, letters
+        while used > width:
+            cut = next(end for end in range(len(line), 0, -1) if end == 1 or _width(line[:end]) <= width)
+            yield line[:cut]
+            line = line[cut:]
+            used = _width(line)
+    if line:
+        yield line
