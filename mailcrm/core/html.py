@@ -50,16 +50,26 @@ def read_html(html: str) -> HtmlReading:
     texts = _cleaned(texts)
     if "pre" in names or "+pre" in names:
         _preserve(names, texts)
-    links = {each for name, each in zip(names, attributes, strict=True) if name == "a"}
-    page = _Page(with_targets=len(links) <= MOST_LINKS)
+    page = _Page(with_targets=not _has_many_links(names, attributes))
     words, actions = page.words, _ACTIONS
     words.append(texts[0])
     for name, attribute, text in zip(names, attributes, texts[1:], strict=True):
         if action := actions.get(name):
-            action(page, attribute)
-        if text:
+            # Most tags only end a line, and most of these one that is empty.
+            if action is not _Page.line:
+                action(page, attribute)
+            elif words:
+                page.line(attribute)
+        # Blanks that begin a line are left out, but one that stays makes a line of its own.
+        if text and (words or not text.isspace() or _BLANK in text):
             words.append(text)
     return HtmlReading(text=page.text(), trackers=trackers + page.trackers)
+
+
+def _has_many_links(names: Sequence[str], attributes: Sequence[str]) -> bool:
+    if names.count("a") <= MOST_LINKS:
+        return False
+    return len({each for name, each in zip(names, attributes, strict=True) if name == "a"}) > MOST_LINKS
 
 
 # --- tags -------------------------------------------------------------------------------------
@@ -79,7 +89,7 @@ _QUOTING = r"""[^>"']*+(?:(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))[^>"']*+)*+"""
 def _markup(attributes: str) -> re.Pattern[str]:
     """Return the pattern of all that is no text; name and attributes of a tag are its groups."""
     return re.compile(
-        rf"<(?:(?!{_OPAQUE_NAME})(/?[a-zA-Z][^\s/>]*+)({attributes})(?:>|\Z)"
+        rf"<(?:(?:(?![sStTxXiInN])|(?!{_OPAQUE_NAME}))(/?[a-zA-Z][^ \t\n\r\f/>]*+)({attributes})(?:>|\Z)"
         rf"|{_COMMENT}|[!?/][^>]*+(?:>|\Z)|{_OPAQUE_ELEMENT})"
     )
 
@@ -106,8 +116,12 @@ def _tokens(html: str) -> tuple[list[str], list[str], list[str]]:
         # A browser shows nothing of a document from a quotation on that never ends; a person wants it.
         start = len(html) - len(name) - len(attributes)
         pieces[-3:] = _BLIND_MARKUP.split("<" + html[start:])[1:]
-    names = _SEPARATOR.join([name or "" for name in pieces[1::3]]).lower().split(_SEPARATOR)
-    return names, [attributes or "" for attributes in pieces[2::3]], pieces[::3]
+    names, values = pieces[1::3], pieces[2::3]
+    if None in names:
+        names, values = [name or "" for name in names], [value or "" for value in values]
+    if not "".join(names).islower():
+        names = [name.lower() for name in names]
+    return names, values, pieces[::3]
 
 
 # The name of an attribute, and its value in one of three ways (HTML, 13.1.2.3).
@@ -140,7 +154,7 @@ _ZERO = r"[0.]++(?!\d)"
 _INVISIBLE = re.compile(rf"(?<![-\w])(?:display:none|visibility:hidden|(?:opacity|max-height):{_ZERO})")
 _NO_SIZE = re.compile(rf"(?<![-\w])(?:height|width):{_ZERO}")
 _NO_FONT_SIZE = re.compile(rf"(?<![-\w])font-size:(?:{_ZERO}|1p[tx])")
-_OTHER_FONT_SIZE = re.compile(r"font(?:-size)?\s*+:", re.IGNORECASE)
+_OTHER_FONT_SIZE = re.compile(r"[fF][oO][nN][tT](?:-[sS][iI][zZ][eE])?\s*+:")
 #: So many tags are looked through for the end of what is too small to read: a preheader is short.
 _SMALL_TAGS = 100
 
@@ -212,13 +226,11 @@ def _suspects(names: list[str], attributes: list[str]) -> list[int]:
         joined = joined.replace(blank, "")
     found: set[int] = set()
     for hint in _HINTS:
-        index = position = 0
-        while (place := joined.find(hint, position)) >= 0:
-            index += joined.count(_SEPARATOR, position, place)
-            found.add(index)
-            position = joined.find(_SEPARATOR, place)
-            if position < 0:
-                break
+        if hint in joined:
+            index = 0
+            for before in joined.split(hint)[:-1]:
+                index += before.count(_SEPARATOR)
+                found.add(index)
     if "template" in names:
         found.update(index for index, name in enumerate(names) if name == "template")
     return sorted(found)
@@ -280,11 +292,18 @@ def _hide_small(names: Sequence[str], attributes: Sequence[str], texts: list[str
 
     Its images are seen all the same, and newsletters set the size of all layout to 0.
     """
-    end = _end(names, start, _SMALL_TAGS)
-    for index in range(start + 1, min(len(names), start + _SMALL_TAGS)):
-        if index == end or names[index] == "font" or _OTHER_FONT_SIZE.search(attributes[index]):
-            texts[start + 1 : index + 1] = [""] * (index - start)
-            return
+    stop = min(len(names), start + _SMALL_TAGS)
+    until = start + 1
+    while until < stop and names[until] != "font" and not _OTHER_FONT_SIZE.search(attributes[until]):
+        until += 1
+    if not any(map(str.strip, texts[start + 1 : until + 1])):
+        return
+    end = _end(names, start, until - start)
+    if end is not None:
+        until = end
+    elif until == stop:
+        return
+    texts[start + 1 : until + 1] = [""] * (until - start)
 
 
 # --- texts ------------------------------------------------------------------------------------
@@ -293,13 +312,14 @@ def _hide_small(names: Sequence[str], attributes: Sequence[str], texts: list[str
 _LINE = "\x01"  # a line break that stays
 _SPACE = "\x02"  # a space that stays
 _TARGET, _TARGET_END = "\x03", "\x04"  # around the address of a link
+_BLANK = "\x1c"  # a no-break space: Python counts it as a blank, and it keeps a text in ASCII
 _TARGETS = re.compile(f" ?{_TARGET}[^{_TARGET_END}]*+{_TARGET_END}")
 
 _OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
 #: Characters that take no room, with which newsletters fill what the list of emails shows of them; and
 #: those that turn the direction of what follows.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1e\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "[\x00-\x08\x0e-\x1b\x1d\x1e\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
 )
 #: Between letters (or the parts of an emoji) these say how they are joined, elsewhere nothing.
@@ -308,21 +328,34 @@ _JOINERS = re.compile(r"(?<![\u200c\u200d])(?:(?<!\S)[\u200c\u200d]++|[\u200c\u2
 
 def _cleaned(texts: list[str]) -> list[str]:
     """Return the texts with their character references read and without what cannot be seen."""
-    whole = _SEPARATOR.join(texts)
-    if "&" in whole:
-        whole = _unescaped(whole.replace("&nbsp;", "\xa0"))
-    return _visible(whole).split(_SEPARATOR)
+    return _visible(_unescaped(_SEPARATOR.join(texts)).replace("\xa0", _BLANK)).split(_SEPARATOR)
+
+
+_USUAL_REFERENCES = (("&nbsp;", _BLANK), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"))
 
 
 def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
+    # A few are nearly all, and read much faster at once; none of them makes another.
+    for reference, letter in _USUAL_REFERENCES:
+        text = text.replace(reference, letter)
+    if text.count("&") == text.count("&amp;"):
+        return text.replace("&amp;", "&")
     # Python refuses to read numbers of thousands of digits.
     return unescape(_OVERLONG_REFERENCE.sub("\ufffd", text) if "&#" in text else text)
 
 
+_CONTROLS = bytes((*range(9), *range(14, 28), 29, 30, 127))
+
+
 def _visible(text: str) -> str:
-    # Ten times faster than a search, and true of nearly all texts.
-    if "".join(text.split()).isprintable():
-        return text
+    # Nearly all texts are as they should be, and this is the fastest way to see that.
+    if text.isascii():
+        if len(text.encode().translate(None, _CONTROLS)) == len(text):
+            return text
+    elif not _UNSEEN.search(text):
+        return _JOINERS.sub("", text) if "\u200c" in text or "\u200d" in text else text
     return _JOINERS.sub("", _UNSEEN.sub("", text))
 
 
@@ -336,7 +369,7 @@ def _preserve(names: list[str], texts: list[str]) -> None:
             depth -= 1
         if depth and texts[index]:
             text = texts[index].replace("\r\n", "\n").replace("\r", "\n").expandtabs()
-            texts[index] = text.replace("\n", _LINE).replace(" ", _SPACE).replace("\xa0", _SPACE)
+            texts[index] = text.replace("\n", _LINE).replace(" ", _SPACE).replace(_BLANK, _SPACE)
 
 
 # --- the page ---------------------------------------------------------------------------------
@@ -355,7 +388,8 @@ class _Grid:
     """A table without tables inside: the rows of its cells, which are the lines from `start` on."""
 
     def __init__(self, start: int) -> None:
-        self.rows: list[list[_Cell]] = []
+        #: Each as in `_Cell`.
+        self.rows: list[list[tuple[int, int, bool]]] = []
         self.start = start
 
 
@@ -374,7 +408,8 @@ class _Page:
         self.trackers = 0
         #: The pieces of the line that is not ended yet.
         self.words: list[str] = []
-        self._lines: list[_Line] = []
+        #: Each as in `_Line`, which takes longer to make.
+        self._lines: list[tuple[bool, int, str, str]] = []
         self._blank = False
         self._paragraph = True
         #: For each blockquote whether it quotes, and how deep in lists it stands.
@@ -385,6 +420,7 @@ class _Page:
         self._first_item = False
         self._marker = ""
         self._grid: _Grid | None = None
+        self._cells_left = MOST_CELLS
         self._with_targets = with_targets
         self._told: set[str] = set()
         #: What an open link leads to, the text of its image, and where its words begin.
@@ -419,7 +455,7 @@ class _Page:
         text = " ".join(source.split())
         if not text:
             # A paragraph with a blank that stays is how mail programs write an empty line.
-            self._blank = self._blank or "\xa0" in source
+            self._blank = self._blank or _BLANK in source
         elif _LINE in text:
             for line in text.split(_LINE):
                 self._put(line.rstrip(f" {_SPACE}"))
@@ -429,7 +465,7 @@ class _Page:
     def _put(self, text: str) -> None:
         if text:
             lead = self._marker or ("  " * min(len(self._lists), LIST_LEVELS) if self._lists else "")
-            self._lines.append(_Line(self._blank, self._depth, lead, text))
+            self._lines.append((self._blank, self._depth, lead, text))
             self._marker = ""
         self._blank = not text
 
@@ -564,17 +600,18 @@ class _Page:
     def open_cell(self, attributes: str, *, heading: bool = False) -> None:
         self._end_line()
         if self._grid:
-            span = _number(attributes, "colspan") if "span" in attributes.lower() else 1
+            span = _number(attributes, "colspan")
             if not self._grid.rows:
                 self._grid.rows.append([])
-            self._grid.rows[-1].append(_Cell(len(self._lines), min(max(1, span), MOST_COLUMNS), heading))
+            self._grid.rows[-1].append((len(self._lines), min(max(1, span), MOST_COLUMNS), heading))
 
     def open_heading_cell(self, attributes: str) -> None:
         self.open_cell(attributes, heading=True)
 
     def close_table(self, _: str) -> None:
         self._end_line()
-        if (grid := self._grid) and len(grid.rows) < sum(map(len, grid.rows)) <= MOST_CELLS:
+        if (grid := self._grid) and len(grid.rows) < (cells := sum(map(len, grid.rows))) <= self._cells_left:
+            self._cells_left -= cells
             _set_table(self._lines, grid)
         self._grid = None
         self._blank = True
@@ -618,13 +655,16 @@ _STYLED_MARGIN = re.compile(r"(?<![-\w])(?:mso-)?margin(-top|-bottom|)(?:-alt)?\
 _LENGTH = re.compile(r"\d*+\.?\d*+")
 _INTEGER = re.compile(r"\s*+(-?\d{1,9})(?!\d)")
 _FILE_NAME = re.compile(r"\.(?:png|jpe?g|gif|bmp|svg|webp)\Z", re.IGNORECASE)
-_STYLED_SIZE = re.compile(r"(?<![-\w])(width|height):([\d.]++)(?:px)?(?![\w%])")
+_STYLED_SIZE = re.compile(r"(?<![-\w])(width|height):(\d++(?:\.\d++)?)(?:px)?(?![\w%.])")
+_HREF = re.compile(r"""(?:\A|[\s"'/])href\s*+=\s*+(?:"([^"]*+)|'([^']*+)|([^\s>]*+))""", re.IGNORECASE)
 _HOST = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#]*+)", re.IGNORECASE)
 _SAFE_LINK = re.compile(r"https://[^/]*+(?<=\.safelinks\.protection\.outlook\.com)/[^#]*?[?&]url=([^&#]++)")
 
 
 def _number(attributes: str, name: str, usual: int = 1) -> int:
-    found = _INTEGER.match(_values(attributes).get(name, "")) if name in attributes.lower() else None
+    if name not in attributes and name not in attributes.lower():
+        return usual
+    found = _INTEGER.match(_values(attributes).get(name, ""))
     return int(found[1]) if found else usual
 
 
@@ -671,17 +711,17 @@ def _is_unseen(name: str, attributes: str, values: dict[str, str]) -> bool:
     if _display(name, attributes) == "none":
         return True
     sizes = {
-        side: float(found[1])
-        for side in ("width", "height")
-        if (found := _INTEGER.match(values.get(side, ""))) and "%" not in values[side]
+        side: length for side in ("width", "height") if (length := _pixels(values.get(side, ""))) is not None
     }
     style = "".join(values.get("style", "").lower().split())
-    sizes |= {
-        side: float(size)
-        for side, size in _STYLED_SIZE.findall(style)
-        if size.count(".") <= 1 and size != "."
-    }
+    if ":0" in style or ":1" in style or 0 in sizes.values() or 1 in sizes.values():
+        sizes |= {side: float(size) for side, size in _STYLED_SIZE.findall(style)}
     return bool(sizes) and (max(sizes.values()) <= 1 or min(sizes.values()) <= 0)
+
+
+def _pixels(value: str) -> float | None:
+    digits = value.strip().removesuffix("px")
+    return float(digits) if digits.isdecimal() else None
 
 
 def _alt(alt: str) -> str:
@@ -692,8 +732,13 @@ def _alt(alt: str) -> str:
 
 def _target(attributes: str) -> str:
     """Return where a link leads as it is shown: an address of mail, or of the web, a long one as its host."""
-    href = _values(attributes).get("href", "") if "href" in attributes.lower() else ""
-    href = _visible(re.sub(r"[\t\r\n]", "", href)).strip()
+    found = _HREF.search(attributes)
+    href = found[found.lastindex or 0] if found else ""
+    if "&" in href:
+        href = _unescaped(href)
+    if not href.isprintable() or " " in href:
+        # As a browser does (URL standard, 4.4): line breaks are left out, blanks written as %20.
+        href = "%20".join(_visible(re.sub(r"[\t\r\n]", "", href)).split())
     if href[:7].lower() == "mailto:":
         address = _visible(unquote(href[7:].partition("?")[0]))
         return (
@@ -703,11 +748,13 @@ def _target(attributes: str) -> str:
         )
     if "safelinks" in href and (wrapped := _SAFE_LINK.match(href)):
         # Outlook's check of a link stands before it.
-        href = _visible(unquote(wrapped[1]))
-    if not (host := _HOST.match(href)):
+        href = "%20".join(_visible(unquote(wrapped[1])).split())
+    host = _HOST.match(href)
+    if not host:
         return ""
-    href = "%20".join(href.split()).replace("<", "%3C").replace(">", "%3E")
-    return href if len(href) <= LINK_CHARACTERS else f"{host[1]}{host[2][:LINK_CHARACTERS]}/…"
+    if len(href) > LINK_CHARACTERS:
+        href = f"{host[1]}{host[2][:LINK_CHARACTERS]}/…"
+    return href.replace("<", "%3C").replace(">", "%3E")
 
 
 def _says(label: str, target: str) -> bool:
@@ -724,44 +771,42 @@ def _bare(address: str) -> str:
 
 #: More do not fit beside each other.
 MOST_COLUMNS = 20
-#: A larger table is a line for each cell.
+#: After so many, the cells of an email are lines one after the other.
 MOST_CELLS = 20_000
 _GAP = "  "
-#: Cells with a longer text make columns only under headings, others are paragraphs side by side.
+#: Longer texts make columns only under headings and at the end of a row, others are paragraphs.
 _SHORT_CELL = 40
 _LONG_CELL = 200
 _NARROWEST = 12
 
-_AMOUNT = re.compile(r"[-+(]?\D{0,4}\d[\d.,' ]*+\D{0,4}")
+#: A number with its sign, currency or unit, which stands at the right of its column.
+_AMOUNT = re.compile(r"[-+(]?(?:[A-Z]{3} ?|[^\w\s]{0,2} ?)\d[\d.,' ]*+(?:[^\W\d_]{1,3}|[^\w\s]{1,2})?\)?")
 
 
-def _set_table(lines: list[_Line], grid: _Grid) -> None:
+def _set_table(lines: list[tuple[bool, int, str, str]], grid: _Grid) -> None:
     """Set the cells of a table beside each other where they fit, as columns if it has some."""
-    starts = [cell.start for row in grid.rows for cell in row]
-    body = lines[starts[0] :]
+    first = next(start for row in grid.rows for start, _, _ in row)
+    body = [_Line(*line) for line in lines[first:]]
     if not body or any(line.lead or line.depth != body[0].depth for line in body):
         return
-    bounds = iter(zip(starts, [*starts[1:], len(lines)], strict=True))
-    rows = [[(cell, lines[slice(*next(bounds))]) for cell in row] for row in grid.rows]
+    starts = [start - first for row in grid.rows for start, _, _ in row]
+    parts = iter([body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)])
+    rows = [[(_Cell(*cell), next(parts)) for cell in row] for row in grid.rows]
     depth = body[0].depth
     room = COLUMNS - (depth + 1 if depth else 0)
     texts = [[(cell, [_TARGETS.sub("", line.text) for line in part]) for cell, part in row] for row in rows]
     if columns := _columns(texts, room):
         blank = body[0].blank
-        lines[starts[0] :] = [
-            _Line(blank and not index, depth, "", text) for index, text in enumerate(columns)
-        ]
+        lines[first:] = [(blank and not index, depth, "", text) for index, text in enumerate(columns)]
     else:
-        lines[starts[0] :] = [
-            line for row in rows for line in _beside([part for _, part in row if part], room)
-        ]
+        lines[first:] = [line for row in rows for line in _beside([part for _, part in row if part], room)]
 
 
 def _beside(cells: list[list[_Line]], room: int) -> list[_Line]:
     """Return the lines of a row of a layout: one if they fit and are no paragraphs."""
     if len(cells) > 1 and all(len(cell) == 1 for cell in cells):
         text = _GAP.join(cell[0].text for cell in cells)
-        if _width(text) <= room:
+        if _width(text) <= room or sum(_width(cell[0].text) for cell in cells[:-1]) <= _SHORT_CELL:
             return [cells[0][0]._replace(text=text)]
     return [line for cell in cells for line in cell]
 
@@ -777,15 +822,20 @@ def _columns(rows: list[_Row], room: int) -> list[str] | None:
         return None
     [(count, times)] = Counter(_span(row) for row in several).most_common(1)
     headed = any(cell.heading for row in several for cell, _ in row)
-    longest = _LONG_CELL if headed else _SHORT_CELL
     if (
         times < 2
         or count > MOST_COLUMNS
         or max(map(_span, several)) > count
-        or any(len(texts) > 3 or sum(map(_width, texts)) > longest for row in several for _, texts in row)
+        or any(
+            not _is_short(texts, headed=headed or texts is row[-1][1]) for row in several for _, texts in row
+        )
     ):
         return None
     return _aligned(rows, count, room) or _records(several)
+
+
+def _is_short(texts: list[str], *, headed: bool) -> bool:
+    return len(texts) <= 3 and sum(map(_width, texts)) <= (_LONG_CELL if headed else _SHORT_CELL)
 
 
 def _span(row: _Row) -> int:
@@ -800,7 +850,7 @@ def _aligned(rows: list[_Row], count: int, room: int) -> list[str] | None:
         for column, cell, texts in _placed(row):
             if cell.span == 1 and len(row) > 1 and texts:
                 widths[column] = max(widths[column], *map(_width, texts))
-                numeric[column] &= cell.heading or all(map(_AMOUNT.fullmatch, texts))
+                numeric[column] &= row is rows[0] or cell.heading or all(map(_AMOUNT.fullmatch, texts))
     over = _room(widths) - room
     widest = max(widths)
     if over > 0:

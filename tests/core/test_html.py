@@ -278,7 +278,22 @@ def test_a_table_of_data_has_columns() -> None:
 
 def test_wide_letters_take_two_columns() -> None:
     html = rows(("품목", "수량"), ("책상", "3개"), ("Lamp", "12개"))
-    assert text(f"<table>{html}</table>") == "품목  수량\n책상  3개\nLamp  12개"
+    assert text(f"<table>{html}</table>") == "품목  수량\n책상   3개\nLamp  12개"
+
+
+def test_what_only_begins_or_ends_like_a_number_stands_at_the_left() -> None:
+    html = rows(("No.", "Sum", "Day"), ("A-1", "-1,200.50 €", "2025-03-03"), ("B-17", "(3%)", "2025-3-4"))
+    assert text(f"<table>{html}</table>") == (
+        "No.           Sum  Day\nA-1   -1,200.50 €  2025-03-03\nB-17         (3%)  2025-3-4"
+    )
+
+
+def test_a_short_cell_stands_before_the_long_text_that_it_names() -> None:
+    street = "1 Example Street, 12345 Exampletown, Exampleland, second floor on the left"
+    assert text(f"<table>{rows(('Address:', street))}</table>") == f"Address:  {street}"
+    assert text(f"<table>{rows(('Number:', '7'), ('Address:', street))}</table>") == (
+        f"Number:   7\nAddress:  {street.removesuffix(' left')}\n          left"
+    )
 
 
 def test_a_long_cell_is_broken_to_fit() -> None:
@@ -341,6 +356,9 @@ def test_a_table_in_a_quotation_is_quoted() -> None:
         "<blockquote></blockquote>",
         "<table><tr><td>",
         "<table><tr><td>x<td>y",
+        "<table><tr><td>x<td>y<tr><td>x<td>y</table>",
+        "<td style='font-size:0'>x",
+        "<p style='margin:0 1em'>x",
         "<tr><td>x<td>y",
         "<th>x<tr>",
         "<td colspan=999>x",
@@ -380,8 +398,9 @@ def test_numbers_of_thousands_of_digits_are_no_characters() -> None:
 
 
 PIECES = """
-<p|<div style='display:none'|</div|<td|<tr|<table|</table|<pre|<th|<a href=http://example.com|</a|<img alt=x |<li|<ol|<ul
-</ul|<blockquote|</blockquote|<td style=font-size:0|<td colspan=3|<br|<hr|<span hidden|</span|>|/>|"
+<p|<div style='display:none'|</div|<td|<tr|<table|</table|<pre|<th|<a href=http://example.com|</a
+<img alt=x |<li|<ol|<ul|</ul|<hr
+<blockquote|</blockquote|<td style=font-size:0|<td colspan=3|<br|<span hidden|</span|>|/>|"
 '|<!--|-->|&#0;|&#xd800;|&#27;|&nbsp;|<|script>|x|<>| |\x1f|\x01|\x04|\x03
 """
 HTML = st.lists(st.sampled_from(re.split(r"[|\n]", PIECES)) | st.text(max_size=4)).map("".join)
