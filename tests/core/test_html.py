@@ -110,6 +110,11 @@ def test_lists_have_bullets_numbers_and_depth(html: str, expected: str) -> None:
         ("<a href='https://example.com/x'><img alt=Pay></a>", "Pay <https://example.com/x>"),
         ("<a href='https://example.com/x'><img alt=Logo> Shop</a>", "Shop <https://example.com/x>"),
         ("<a href='https://example.com/x'><img></a>b", "b"),
+        ("<a href='https://example.com/x'><div>Shop</div><img alt=Logo></a>", "Shop <https://example.com/x>"),
+        (
+            "<a href='https://example.com/x'><div><img alt=Logo></div><div>Shop</div></a>",
+            "Shop <https://example.com/x>",
+        ),
         ("<a href='https://example.com/x'><div>a</div><div>b</div></a>", "a <https://example.com/x>\nb"),
         (
             "<a href='https://example.com/x'>a<a href='https://example.com/y'>b",
@@ -135,6 +140,7 @@ def test_a_newsletter_of_many_links_has_their_text_alone() -> None:
     [
         ("a<img src='cid:1' alt='Chart of sales'>b", "a [Chart of sales] b"),
         ("a<img alt=''>b<img>c<img alt=image001.png>d<img alt='spacer'>e", "abcde"),
+        ("<img alt='A &quot;good&quot; offer'>", '[A "good" offer]'),
         ("Thanks <img alt='😊' src='https://example.com/e.png' width=20>", "Thanks 😊"),
     ],
 )
@@ -163,6 +169,12 @@ def test_a_blockquote_that_indents_is_no_quotation() -> None:
         text(f"a{INDENTED}b</blockquote>{INDENTED}{APPLE}c</blockquote></blockquote>d")
         == "a\n\nb\n\n> c\n\nd"
     )
+
+
+def test_no_more_levels_are_shown_than_a_person_reads() -> None:
+    deep = "<blockquote>" * 100 + "a" + "</blockquote>" * 100
+    assert text(deep + "b") == ">" * 30 + " a\n\nb"
+    assert text("<ul><li>" * 100 + "a") == " " * 14 + "- a"
 
 
 def test_a_list_that_is_not_closed_ends_with_its_quotation() -> None:
@@ -224,6 +236,8 @@ def test_what_only_looks_hidden_is_read(attributes: str) -> None:
         ("<template><b>t</b></template>x", "x"),
         ("<td style='font-size:0px'>no<div style='font-size:13px'>yes</div></td>", "yes"),
         ("<td style='font-size:0'><img alt='seen'></td>", "[seen]"),
+        ("<td style='font-size:0'>no<font size=2>yes</font></td>", "yes"),
+        ("<td style='font-size:0'>no<b STYLE='FONT : 12px Arial'>yes</b></td>", "yes"),
         (
             "<a href='https://example.com' style='color:red;mso-hide:all'>Button</a>",
             "Button <https://example.com>",
