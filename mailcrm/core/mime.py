@@ -31,6 +31,8 @@ from mailcrm.core.headers import (
 from mailcrm.core.html import read_html
 from mailcrm.core.model import Participant, ParticipantRole
 from mailcrm.core.parsed import Attachment, ParsedEmail
+from mailcrm.core.quotes import separate
+from mailcrm.core.spans import new_and_quoted
 from mailcrm.core.text import preview, unflow
 
 #: The version of the reading of emails: raised when it, or what it is left to, reads something otherwise.
@@ -92,6 +94,8 @@ def parse(raw: bytes) -> ParsedEmail:
     participants, ambiguous = _participants(message, fields)
     root = message.root(fields, body)
     text = message.text(root)
+    separated = separate(text)
+    new, _ = new_and_quoted(text, separated.spans)
     return ParsedEmail(
         message_id=message_id,
         in_reply_to=ids_of(_joined(fields, b"in-reply-to"))[-REFERENCES:],
@@ -102,15 +106,15 @@ def parse(raw: bytes) -> ParsedEmail:
         from_ambiguous=ambiguous,
         automatic=root.type == "multipart/report" or _is_automatic(fields),
         text=text,
-        preview=preview(text),
-        spans=(),
-        forwards=(),
+        preview=preview(new) or preview(text),
+        spans=separated.spans,
+        forwards=separated.forwards,
         attachments=tuple(message.attachments(root)),
         invitations=(),
         deliveries=(),
         signed=False,
         encrypted=False,
-        trackers=0,
+        trackers=message.trackers,
         repairs=tuple(message.repairs),
     )
 
@@ -225,6 +229,7 @@ class _Message:
         self.repairs: list[str] = []
         self._count = 0
         self._text_left = TEXT_BYTES
+        self.trackers = 0
 
     def repair(self, name: str) -> None:
         if name not in self.repairs:
@@ -382,7 +387,9 @@ class _Message:
         if part.type == "text/html":
             if not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
                 charset = meta[1].decode("ascii")
-            return read_html(self.repaired(*decode_charset(data, charset))).text
+            reading = read_html(self.repaired(*decode_charset(data, charset)))
+            self.trackers += reading.trackers
+            return reading.text
         text = self.repaired(*decode_charset(data, charset))
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
