@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailcrm.core.headers import decode_charset, identify
+from mailcrm.core.charsets import decode_charset
+from mailcrm.core.headers import identify
 from mailcrm.core.mime import parse
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
@@ -18,7 +19,8 @@ SUFFIXES = {".eml", ".msg", ".raw", ".txt"}
 FOLDERS = ("cpython-test_email", "enmime", "enron-categories", "flufl-bounce", "mimekit")
 MOST_BYTES = 60_000_000
 
-pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason="there are no corpora at ../shared/corpora")
+without_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="there are no corpora at ../shared/corpora")
+pytestmark = without_corpora
 
 
 @cache
@@ -90,7 +92,7 @@ def test_sound_messages_have_the_attachments_that_the_standard_library_finds() -
     for name, raw in messages():
         message = email.message_from_bytes(raw)
         parsed = parse(raw)
-        if parsed.repairs or any(part.defects for part in message.walk()):
+        if parsed.repairs or b"ms-tnef" in raw or any(part.defects for part in message.walk()):
             continue
         expected = [(kind, size) for kind, size in leaves(message) if kind not in ("text/plain", "text/html")]
         # The library reads the lines of message/delivery-status as headers; it has no size for them.

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailcrm.core.charsets import decode_charset
 from mailcrm.core.headers import (
     Fields,
     base64_size,
     decode_base64,
-    decode_charset,
     decode_words,
     fields_of,
     identify,
