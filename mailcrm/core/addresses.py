@@ -145,7 +145,7 @@ def _entries(value: str) -> Iterator[_Entry]:
                 entry.comments.append(_unquoted(piece[1:-1]))
             case _ if inside and (piece not in (",", ";") or _is_route(entry.angles[-1])):
                 entry.angles[-1].append(piece)
-            case "," | ";":
+            case _ if piece in (",", ";") or (entry.angles and _is_encoded_comma(piece)):
                 yield entry
                 entry, inside = _Entry(), False
             case ":":
@@ -181,6 +181,11 @@ def _comment_end(value: str, position: int) -> int | None:
         if depth == 0:
             return found.end()
     return None
+
+
+def _is_encoded_comma(piece: str) -> bool:
+    """Say whether a token is what Python before 3.13 folds a comma between two mailboxes into."""
+    return piece.startswith("=?") and _decoded(piece) == ","
 
 
 def _is_route(angle: list[str]) -> bool:

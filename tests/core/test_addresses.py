@@ -126,6 +126,7 @@ def test_one_mailbox_is_read_and_clear(value: str, mailboxes: list[Mailbox]) -> 
             ["a@example.com", "b@example.com", "c@example.com"],
         ),
         ("a@example.com; b@example.com", ["a@example.com", "b@example.com"]),
+        ("A <a@example.com> =?utf-8?q?=2C?= B <b@example.com>", ["a@example.com", "b@example.com"]),
         (
             "Team: A <a@example.com>, b@example.com;, c@example.com",
             ["a@example.com", "b@example.com", "c@example.com"],
