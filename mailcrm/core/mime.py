@@ -1,49 +1,51 @@
-"""How an email is taken apart: bytes in, a `ParsedEmail` out, whatever the bytes are.
+"""What an email says: bytes in, a `ParsedEmail` out, whatever the bytes are.
 
-The structure (RFC 2045, RFC 2046) is read here, over the bytes themselves, so that every header
-keeps its raw bytes, a boundary is compared as a whole, and limits hold before anything is decoded.
-Header fields are left to `core.headers`, mailboxes to `core.addresses`, HTML to `core.html`.
+Which part is text, file, invitation or report is decided here. The structure is left to `core.parts`,
+header fields to `core.headers`, mailboxes to `core.addresses`, HTML to `core.html`, what of the text is
+new to `core.quotes`; and what is rare, calendars, reports and winmail.dat, to modules that are imported
+when an email has one.
 """
 
-import binascii
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias
-from urllib.parse import unquote_to_bytes
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from mailcrm.core.addresses import parse_mailboxes
+from mailcrm.core.charsets import decode_charset
 from mailcrm.core.headers import (
     Fields,
-    base64_size,
-    decode_base64,
-    decode_charset,
     decode_words,
     fields_of,
     identify_header,
     identity_of,
     ids_of,
-    one_line,
     split,
-    unix_lines,
+    value_of,
 )
 from mailcrm.core.html import read_html
 from mailcrm.core.model import Participant, ParticipantRole
-from mailcrm.core.parsed import Attachment, ParsedEmail
+from mailcrm.core.parsed import Attachment, Delivery, Invitation, ParsedEmail
+from mailcrm.core.parts import PART_FIELDS, Message, Part, word
 from mailcrm.core.quotes import separate
 from mailcrm.core.spans import new_and_quoted
 from mailcrm.core.text import preview, unflow
+
+if TYPE_CHECKING:
+    from mailcrm.core.tnef import Tnef
 
 #: The version of the reading of emails: raised when it, or what it is left to, reads something otherwise.
 #: `mailcrm store reparse` then reads again what was read by an older one.
 READING = 1
 
-#: No real email comes near; what was cut off is told in `repairs`, as `limit:parts` and so on.
-PARTS = 1_000
-DEPTH = 50
+#: No real email comes near; what was cut off is told in `repairs`, as `limit:text` and so on.
 TEXT_BYTES = 2_000_000
 REFERENCES = 100
+#: Emails in a winmail.dat have one of their own, and so on.
+TNEF_DEPTH = 5
+INVITATIONS = 20
 
 _ROLES = {
     b"from": ParticipantRole.FROM,
@@ -53,27 +55,21 @@ _ROLES = {
     b"cc": ParticipantRole.CC,
     b"bcc": ParticipantRole.BCC,
 }
-#: That an email has one of these at all says that it is list or bulk mail, or asks for no answer.
-_BULK_FIELDS = frozenset((b"list-id", b"list-unsubscribe", b"x-auto-response-suppress"))
-_PART_FIELDS = frozenset((b"content-type", b"content-disposition", b"content-transfer-encoding"))
+#: That an email has one of these at all says that a program sent it, or that it asks for no answer.
+_BULK_FIELDS = frozenset(
+    (b"list-id", b"list-unsubscribe", b"x-auto-response-suppress", b"x-failed-recipients")
+)
 _EMAIL_FIELDS = frozenset(
     (
         *_ROLES,
         *_BULK_FIELDS,
-        *_PART_FIELDS,
+        *PART_FIELDS,
         *(b"message-id", b"date", b"subject", b"in-reply-to", b"references"),
         *(b"auto-submitted", b"precedence", b"return-path"),
     )
 )
 #: Longer address fields are those of many people, and do not come again as they are.
 PEOPLE_BYTES = 200
-#: Longer types name a file or a boundary, which do not come again either.
-TYPE_BYTES = 100
-#: No word that means anything is longer (dispositions, encodings, `flowed`).
-WORD_BYTES = 40
-
-#: The raw value of a parameter, and its charset if RFC 2231 gave one.
-Parameters: TypeAlias = Mapping[str, tuple[bytes, str | None]]
 
 
 def parse(raw: bytes) -> ParsedEmail:
@@ -81,19 +77,16 @@ def parse(raw: bytes) -> ParsedEmail:
 
     What had to be guessed, mended or cut off is named in `repairs`.
     """
-    message = _Message(unix_lines(raw))
-    end, body = split(message.raw)
-    header = message.raw[:end]
-    fields, whole = fields_of(header, _EMAIL_FIELDS)
-    if whole:
-        message_id, sent_at = identity_of(fields.get(b"message-id", ()), fields.get(b"date", ()))
-    else:
-        message.repair("limit:header")
-        message_id, sent_at = identify_header(header)
-    subject = message.repaired(*decode_words(_first(fields, b"subject")))
+    email = _Email(raw)
+    fields, message = email.fields, email.message
+    message_id, sent_at = email.identity()
+    subject = message.repaired(*decode_words(value_of(fields, b"subject")))
     participants, ambiguous = _participants(message, fields)
-    root = message.root(fields, body)
-    text = message.text(root)
+    text = email.text
+    attachments = tuple(attachment for attachment, _ in email.attached())
+    automatic = email.root.type == "multipart/report" or _is_automatic(fields)
+    deliveries = email.deliveries(subject, participants, automatic=automatic)
+    signed, encrypted = email.protection()
     separated = separate(text)
     new, _ = new_and_quoted(text, separated.spans)
     return ParsedEmail(
@@ -104,30 +97,44 @@ def parse(raw: bytes) -> ParsedEmail:
         subject=subject,
         participants=participants,
         from_ambiguous=ambiguous,
-        automatic=root.type == "multipart/report" or _is_automatic(fields),
+        automatic=automatic or bool(deliveries),
         text=text,
         preview=preview(new) or preview(text),
         spans=separated.spans,
         forwards=separated.forwards,
-        attachments=tuple(message.attachments(root)),
-        invitations=(),
-        deliveries=(),
-        signed=False,
-        encrypted=False,
-        trackers=message.trackers,
+        attachments=attachments,
+        invitations=email.invitations(),
+        deliveries=deliveries,
+        signed=signed,
+        encrypted=encrypted,
+        trackers=email.trackers,
         repairs=tuple(message.repairs),
     )
 
 
-def _first(fields: Fields, name: bytes) -> bytes:
-    return fields[name][0] if name in fields else b""
+def contents(raw: bytes) -> Iterator[tuple[Attachment, bytes]]:
+    """Yield the attachments that `parse` names, in the same order, with their bytes.
+
+    An attached email is its original bytes.
+    """
+    email = _Email(raw)
+    for attachment, content in email.attached():
+        yield attachment, content if isinstance(content, bytes) else email.message.content(content)
+
+
+def html_body(raw: bytes) -> str:
+    """Return the HTML of an email as it stands there, empty when there is none."""
+    return _Email(raw).html
+
+
+# --- the header -------------------------------------------------------------------------------
 
 
 def _joined(fields: Fields, name: bytes) -> bytes:
     return b" ".join(fields.get(name, ()))
 
 
-def _participants(message: "_Message", fields: Fields) -> tuple[tuple[Participant, ...], bool]:
+def _participants(message: Message, fields: Fields) -> tuple[tuple[Participant, ...], bool]:
     """Return who is named in the address fields, each once per field, and whether From is ambiguous."""
     found: dict[tuple[ParticipantRole, str], Participant] = {}
     doubts: list[bool] = []
@@ -159,330 +166,284 @@ def _people(role: ParticipantRole, value: bytes) -> tuple[tuple[Participant, ...
 #: The same few people write most of the emails; some 1 MB.
 _people_once = lru_cache(maxsize=1_000)(_people)
 
+_SUBMITTED_BY_PERSON = re.compile(rb"(?:no)?(?=[;(\s]|\Z)", re.IGNORECASE)
+
 
 def _is_automatic(fields: Fields) -> bool:
     """Say whether the header shows a bounce, an auto-reply, list or bulk mail (RFC 3834, 2919, 2369)."""
     return (
         not _BULK_FIELDS.isdisjoint(fields)
-        or _SUBMITTED_BY_PERSON.match(_first(fields, b"auto-submitted")) is None
-        or _first(fields, b"precedence").lower() in (b"bulk", b"list", b"junk", b"auto_reply")
-        or _first(fields, b"return-path").replace(b" ", b"") == b"<>"
-        or b"mailer-daemon" in (_first(fields, b"from") + _first(fields, b"return-path")).lower()
+        or _SUBMITTED_BY_PERSON.match(value_of(fields, b"auto-submitted")) is None
+        or value_of(fields, b"precedence").lower() in (b"bulk", b"list", b"junk", b"auto_reply")
+        or value_of(fields, b"return-path").replace(b" ", b"") == b"<>"
+        or b"mailer-daemon" in (value_of(fields, b"from") + value_of(fields, b"return-path")).lower()
     )
 
 
-# --- structure --------------------------------------------------------------------------------
+# --- the parts --------------------------------------------------------------------------------
 
-
-@dataclass(kw_only=True, slots=True)
-class _Part:
-    """A node of the tree; `start` and `end` bound its body in the raw email."""
-
-    number: str
-    type: str
-    parameters: Parameters
-    disposition: str
-    name: str
-    encoding: str
-    start: int
-    end: int
-    parent: str
-    first: bool
-    children: "list[_Part]" = field(default_factory=list)
-
-    def is_body(self) -> bool:
-        """Say whether a leaf is text to be read in place, as RFC 8621, 4.1.4 finds it."""
-        return (
-            self.type in ("text/plain", "text/html")
-            and self.disposition != "attachment"
-            and (self.first or (self.parent != "multipart/related" and not self.name))
-        )
-
-    def begins_with_html(self) -> bool:
-        return self.children[0].begins_with_html() if self.children else self.type == "text/html"
-
-
-class _Delimiter(NamedTuple):
-    """A delimiter line, from the line feed before it; `closes` the multipart or not."""
-
-    start: int
-    end: int
-    closes: bool
-
-
-_SUBMITTED_BY_PERSON = re.compile(rb"(?:no)?(?=[;(\s]|\Z)", re.IGNORECASE)
-_TYPE = re.compile(rb"\s*([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
-_WORD = re.compile(rb"\s*([a-z0-9_-]+)", re.IGNORECASE)
 _LABEL = re.compile(rb"[^\s;()\"]+")
-#: A first line with a blank between two words is plain text under a wrong label.
-_NOT_BASE64_LINE = re.compile(rb"\s*+\S++[ \t]++\S")
-_DELIMITER_END = re.compile(rb"(--)?[ \t]*+\r?(?=\n|\Z)")
-_FALLBACK_BOUNDARY = re.compile(rb"\n--(\S[^\r\n]{0,199}+)(?=\r?\n)")
 _META_CHARSET = re.compile(rb"<meta[^>]{1,200}?charset=[\"']?([a-z0-9_:-]{1,40})", re.IGNORECASE)
-
-
-class _Message:
-    """The raw email while it is taken apart, with the repairs made on the way."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.repairs: list[str] = []
-        self._count = 0
-        self._text_left = TEXT_BYTES
-        self.trackers = 0
-
-    def repair(self, name: str) -> None:
-        if name not in self.repairs:
-            self.repairs.append(name)
-
-    def repaired(self, text: str, repairs: list[str] | str | None) -> str:
-        """Return the text, and take its repairs down."""
-        for name in [repairs] if isinstance(repairs, str) else repairs or ():
-            self.repair(name)
-        return text
-
-    def root(self, fields: Fields, body: int) -> _Part:
-        root = self._part(fields, number="1", start=body, end=len(self.raw), parent="", first=True)
-        self._open(root, prefix="", depth=1)
-        return root
-
-    def _part(self, fields: Fields, *, number: str, start: int, end: int, parent: str, first: bool) -> _Part:
-        written = _first(fields, b"content-type")
-        read = _typed_once if len(written) <= TYPE_BYTES else _typed
-        kind, parameters = read(written)
-        disposition = _first(fields, b"content-disposition")
-        told = _parameters(disposition)
-        if not kind:
-            # RFC 2046, 5.1.5; RFC 2045, 5.2 for what cannot be understood.
-            kind = "message/rfc822" if parent == "multipart/digest" and not written else "text/plain"
-        return _Part(
-            number=number,
-            type=kind,
-            parameters=parameters,
-            disposition=_word(disposition),
-            name=self._decoded(told.get("filename") or parameters.get("name")),
-            encoding=_word(_first(fields, b"content-transfer-encoding")),
-            start=start,
-            end=end,
-            parent=parent,
-            first=first,
-        )
-
-    def _decoded(self, value: tuple[bytes, str | None] | None) -> str:
-        if value is None:
-            return ""
-        data, charset = value
-        if charset is None:
-            return self.repaired(*decode_words(data))
-        return one_line(self.repaired(*decode_charset(data, charset)))
-
-    def _open(self, part: _Part, *, prefix: str, depth: int) -> None:
-        """Find the children of a multipart; one without any is text that has a wrong label."""
-        if not part.type.startswith("multipart/"):
-            return
-        if depth > DEPTH:
-            self.repair("limit:depth")
-            return
-        for index, (start, end) in enumerate(self._spans(part), 1):
-            if self._count == PARTS:
-                self.repair("limit:parts")
-                break
-            self._count += 1
-            header_end, body = split(self.raw, start, end)
-            child = self._part(
-                fields_of(self.raw[start:header_end], _PART_FIELDS)[0],
-                number=f"{prefix}{index}",
-                start=body,
-                end=end,
-                parent=part.type,
-                first=index == 1,
-            )
-            self._open(child, prefix=f"{child.number}.", depth=depth + 1)
-            part.children.append(child)
-        if not part.children and self._count < PARTS:
-            self.repair("boundary:missing")
-            part.type = "text/plain"
-
-    def _spans(self, part: _Part) -> Iterator[tuple[int, int]]:
-        # The line feed before the first boundary is the one that ends the header.
-        before = max(part.start - 1, 0)
-        boundary = part.parameters.get("boundary", (b"", None))[0].rstrip()
-        lines = self._delimiters(boundary, before, part.end) if boundary else iter(())
-        opening = next(lines, None)
-        if opening is None and (likely := _FALLBACK_BOUNDARY.search(self.raw, before, part.end)):
-            # Undeclared, or declared wrongly: a line that occurs again is believed.
-            boundary = likely[1].rstrip()
-            candidates = self._delimiters(boundary, before, part.end)
-            first, second = next(candidates, None), next(candidates, None)
-            if first and second:
-                self.repair("boundary:missing")
-                lines = self._delimiters(boundary, before, part.end)
-                opening = next(lines)
-        while opening is not None and not opening.closes:
-            closing = next(lines, None)
-            start = min(opening.end + 1, part.end)
-            end = closing.start if closing else part.end
-            if closing and self.raw.endswith(b"\r", start, end):
-                end -= 1
-            yield start, max(start, end)
-            opening = closing
-
-    def _delimiters(self, boundary: bytes, start: int, end: int) -> Iterator[_Delimiter]:
-        """Yield the delimiter lines of RFC 2046, 5.1.1."""
-        # Not one pattern for all of it: every email has a boundary of its own, and to compile a
-        # pattern takes longer than to search an email for it.
-        mark = b"\n--" + boundary
-        while (start := self._find(mark, start, end)) >= 0:
-            rest = _DELIMITER_END.match(self.raw, start + len(mark), end)
-            if rest:
-                yield _Delimiter(start, rest.end(), rest[1] is not None)
-            start = rest.end() if rest else start + len(mark)
-
-    def _find(self, mark: bytes, start: int, end: int) -> int:
-        """Return where a delimiter begins, or -1, as `bytes.find` does."""
-        near = start + max(1_000, len(mark))
-        found = self.raw.find(mark, start, min(near, end))
-        if found >= 0 or near >= end:
-            return found
-        # Base64, which most of the bytes of all mail are, has no hyphen, and one byte is found ten
-        # times as fast as many. The headers of parts, which have some, were passed above.
-        hyphen = self.raw.find(b"-", near - len(mark) + 1, end)
-        return self.raw.find(mark, hyphen - 1, end) if hyphen >= 0 else -1
-
-    # --- contents -----------------------------------------------------------------------------
-
-    def _content(self, part: _Part) -> bytes:
-        data = self.raw[part.start : part.end]
-        match part.encoding:
-            case "base64" if _NOT_BASE64_LINE.match(data):
-                self.repair("transfer:base64")
-                return data
-            case "base64":
-                data, whole = decode_base64(data)
-                if not whole:
-                    self.repair("transfer:base64")
-                return data
-            case "quoted-printable":
-                return binascii.a2b_qp(data)
-            case _:
-                return data
-
-    def text(self, part: _Part) -> str:
-        """Return what is to be read: all body parts in order; an alternative in plain text is preferred."""
-        if not part.children:
-            return self._leaf_text(part) if part.is_body() else ""
-        if part.type == "multipart/alternative":
-            candidates = map(self.text, sorted(part.children, key=_Part.begins_with_html))
-            return next((text for text in candidates if text), "")
-        return "\n\n".join(text for text in map(self.text, part.children) if text)
-
-    def _leaf_text(self, part: _Part) -> str:
-        data = self._content(part) if self._text_left else b""
-        if len(data) > self._text_left or not self._text_left:
-            self.repair("limit:text")
-        data = data[: self._text_left]
-        self._text_left -= len(data)
-        label = _LABEL.search(part.parameters.get("charset", (b"", None))[0])
-        charset = label[0].decode("ascii", "replace") if label else ""
-        if part.type == "text/html":
-            if not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
-                charset = meta[1].decode("ascii")
-            reading = read_html(self.repaired(*decode_charset(data, charset)))
-            self.trackers += reading.trackers
-            return reading.text
-        text = self.repaired(*decode_charset(data, charset))
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if _word(part.parameters.get("format", (b"", None))[0]) == "flowed":
-            delete_space = _word(part.parameters.get("delsp", (b"", None))[0]) == "yes"
-            text = unflow(text, delete_space=delete_space)
-        return text.rstrip().lstrip("\n")
-
-    def attachments(self, part: _Part) -> Iterator[Attachment]:
-        """Yield every leaf that is not read in place; an embedded message is one, never opened."""
-        for child in part.children:
-            yield from self.attachments(child)
-        if part.children or part.type.startswith("multipart/") or part.is_body():
-            return
-        yield Attachment(
-            part_id=part.number,
-            name=part.name or self._inner_subject(part),
-            type=part.type,
-            size=self._size(part),
-            inline=part.disposition == "inline"
-            or (not part.disposition and part.parent == "multipart/related"),
-        )
-
-    def _size(self, part: _Part) -> int:
-        sound = base64_size(self.raw[part.start : part.end]) if part.encoding == "base64" else None
-        return len(self._content(part)) if sound is None else sound
-
-    def _inner_subject(self, part: _Part) -> str:
-        if part.type != "message/rfc822":
-            return ""
-        fields, _ = fields_of(self.raw[part.start : split(self.raw, part.start, part.end)[0]], (b"subject",))
-        return self.repaired(*decode_words(_first(fields, b"subject")))
-
-
-# --- parameters -------------------------------------------------------------------------------
-
-_PARAMETER = re.compile(
-    rb';\s*+([^\s=;*"]++)(?:\*(\d{1,3}))?(\*)?\s*+=\s*+("(?:[^"\\]++|\\.)*+"|[^;]*+)', re.DOTALL
+_REFERRED = re.compile(r"cid:([^\"'\s<>)]{1,300})", re.IGNORECASE)
+_IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".svg", ".tif", ".tiff", ".heic")
+_TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
+_TNEF_NAMES = frozenset(("winmail.dat", "win.dat"))
+_EMAIL_TYPES = frozenset(("message/rfc822", "message/global"))
+_REPORT_TYPES = frozenset(("message/delivery-status", "message/global-delivery-status"))
+_CALENDAR_TYPES = frozenset(("text/calendar", "application/ics"))
+_SMIME_TYPES = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
+# RFC 9580, 6.2: a line that begins what PGP wrote.
+_ARMOR = re.compile(r"^-----BEGIN PGP ((?:SIGNED )?MESSAGE)-----[ \t]*+$", re.MULTILINE)
+# RFC 5652, 4 and 6.1, and RFC 5083, 2.1: which object a message of S/MIME is that does not say so.
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+_ENVELOPED_DATA = (bytes.fromhex("2a864886f70d010703"), bytes.fromhex("2a864886f70d0109100117"))
+_SERVERS = ("mailer-daemon@", "postmaster@", "mailerdaemon@", "mdaemon@")
+_REPORT_SUBJECT = re.compile(
+    r"undeliver|non.?deliver|not (?:be )?deliver|reject|bounce"
+    r"|deliver.{0,30}(?:fail|status|delay|problem|error|report|suspend)"
+    r"|fail.{0,20}(?:notice|deliver)|returned mail|mail (?:delivery|system)"
+    r"|unzustell|nicht zu|non remis|non distribu|반송|배달|전송 ?실패|退信|退回|配信|配達",
+    re.IGNORECASE,
+)
+_SURE_REPORT_SUBJECT = re.compile(
+    r"undeliver(?:able|ed) ?(?:mail|message|e-?mail|:)|delivery (?:status notification|fail|delay)"
+    r"|(?:mail|message) (?:delivery (?:fail|problem|warn)|could not be deliver)|returned mail|failure notice",
+    re.IGNORECASE,
 )
 
 
-def _word(value: bytes) -> str:
-    """Return the first word of a field or parameter, in lower case."""
-    return _word_once(value[:WORD_BYTES]) if value else ""
+class _Email:
+    """An email taken apart, and what is read of its parts."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.message = Message(raw)
+        end, body = split(self.message.raw)
+        self._header = self.message.raw[:end]
+        self.fields, self._whole = fields_of(self._header, _EMAIL_FIELDS)
+        if not self._whole:
+            self.message.repair("limit:header")
+        self.root = self.message.root(self.fields, body)
+        self._others = [part for part in self.message.parts if not (part.is_multipart() or _is_body(part))]
+        self._unpacked: dict[str, Tnef] = {}
+        self._text_left = TEXT_BYTES
+        self.trackers = 0
+
+    def identity(self) -> tuple[str | None, datetime | None]:
+        """Return the Message-ID and the Date, the same as `core.headers.identify`."""
+        if self._whole:
+            return identity_of(self.fields.get(b"message-id", ()), self.fields.get(b"date", ()))
+        return identify_header(self._header)
+
+    # --- text
+
+    @cached_property
+    def text(self) -> str:
+        """What is to be read; of a winmail.dat only when there is nothing else."""
+        return self._text(self.root) or next(filter(None, map(self._packed_text, self._packed())), "")
+
+    def _text(self, part: Part) -> str:
+        """Return all body parts in order; an alternative in plain text is preferred."""
+        if not part.children:
+            return self._leaf_text(part) if _is_body(part) else ""
+        if part.type == "multipart/alternative":
+            candidates = map(self._text, sorted(part.children, key=_begins_with_html))
+            return next((text for text in candidates if text), "")
+        return "\n\n".join(text for text in map(self._text, part.children) if text)
+
+    def _leaf_text(self, part: Part) -> str:
+        data = self.message.content(part) if self._text_left else b""
+        if len(data) > self._text_left or not self._text_left:
+            self.message.repair("limit:text")
+        data = data[: self._text_left]
+        self._text_left -= len(data)
+        text = self._decoded(part, data)
+        if part.type == "text/html":
+            return self._html_text(text)
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if word(part.parameter("format")) == "flowed":
+            text = unflow(text, delete_space=word(part.parameter("delsp")) == "yes")
+        return text.rstrip().lstrip("\n")
+
+    def _html_text(self, html: str) -> str:
+        reading = read_html(html)
+        self.trackers += reading.trackers
+        return reading.text
+
+    def _decoded(self, part: Part, data: bytes) -> str:
+        label = _LABEL.search(part.parameter("charset"))
+        charset = label[0].decode("ascii", "replace") if label else ""
+        if part.type == "text/html" and not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
+            charset = meta[1].decode("ascii")
+        return self.message.repaired(*decode_charset(data, charset))
+
+    @cached_property
+    def html(self) -> str:
+        """All HTML that is read in place, as it stands there."""
+        found: list[str] = []
+        left = TEXT_BYTES
+        for part in self.message.parts:
+            if part.type != "text/html" or not _is_body(part):
+                continue
+            data = self.message.content(part)[:left]
+            left -= len(data)
+            found.append(self._decoded(part, data))
+        return "\n".join(found) or next((tnef.html for tnef in self._packed() if tnef.html), "")
+
+    # --- attachments
+
+    def attached(self) -> Iterator[tuple[Attachment, Part | bytes]]:
+        """Yield every leaf that is not read in place, with its part, or its bytes from a winmail.dat."""
+        for part in self._others:
+            tnef = self._opened(part) if _is_tnef(part) else None
+            if tnef and tnef.whole:
+                yield from self._files(tnef, part.number, depth=1)
+                continue
+            name = part.name or (self._inner_subject(part) if part.type in _EMAIL_TYPES else "")
+            attachment = Attachment(
+                part_id=part.number,
+                name=name,
+                type=part.type,
+                size=self.message.size(part),
+                inline=self._is_shown(part),
+            )
+            yield attachment, part
+            if tnef:
+                yield from self._files(tnef, part.number, depth=1)
+
+    def _inner_subject(self, part: Part) -> str:
+        raw = self.message.content(part)
+        fields, _ = fields_of(raw[: split(raw)[0]], (b"subject",))
+        return self.message.repaired(*decode_words(value_of(fields, b"subject")))
+
+    def _is_shown(self, part: Part) -> bool:
+        """Say whether a part is an image that the text shows in its place."""
+        if not _is_image(part.type, part.name):
+            return False
+        if part.parent == "multipart/related" and part.disposition != "attachment" and not part.first:
+            return True
+        return part.content_id.decode("utf-8", "replace").lower() in self._referred
+
+    @cached_property
+    def _referred(self) -> frozenset[str]:
+        """The ids of the parts that the HTML shows (RFC 2392)."""
+        return frozenset(unquote(found).lower() for found in _REFERRED.findall(self.html))
+
+    # --- winmail.dat
+
+    def _packed(self) -> "Iterator[Tnef]":
+        return (self._opened(part) for part in self._others if _is_tnef(part))
+
+    def _opened(self, part: Part) -> "Tnef":
+        from mailcrm.core.tnef import unpack  # late: rare
+
+        if part.number not in self._unpacked:
+            tnef = self._unpacked[part.number] = unpack(self.message.content(part))
+            if not tnef.whole:
+                self.message.repair("tnef:broken")
+        return self._unpacked[part.number]
+
+    def _packed_text(self, tnef: "Tnef") -> str:
+        from mailcrm.core.rtf import decompressed, read_rtf  # late: rare
+
+        text, html = tnef.text, tnef.html
+        if not text and not html:
+            said, is_html = read_rtf(decompressed(tnef.rtf))
+            text, html = ("", said) if is_html else (said, "")
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return "\n".join(map(str.rstrip, lines)).strip("\n") or self._html_text(html)
+
+    def _files(self, tnef: "Tnef", number: str, *, depth: int) -> Iterator[tuple[Attachment, bytes]]:
+        from mailcrm.core.tnef import unpack  # late: rare
+
+        for place, file in enumerate(tnef.files, 1):
+            inner = unpack(file.content) if file.type in _TNEF_TYPES and depth < TNEF_DEPTH else None
+            shown = _is_image(file.type, file.name) and file.content_id.lower() in self._referred
+            attachment = Attachment(
+                part_id=f"{number}.{place}",
+                name=(inner and inner.subject) or file.name,
+                type=file.type,
+                size=len(file.content),
+                inline=shown,
+            )
+            yield attachment, file.content
+            if inner:
+                yield from self._files(inner, attachment.part_id, depth=depth + 1)
+
+    # --- what is rare
+
+    def invitations(self) -> tuple[Invitation, ...]:
+        """Return what the calendars ask for, each once: many are sent as a part and as a file."""
+        found: dict[Invitation, None] = {}
+        for part in self._others:
+            if part.type in _CALENDAR_TYPES or part.name.lower().endswith(".ics"):
+                from mailcrm.core.calendar import CALENDAR_BYTES, invitations  # late: rare
+
+                text = self._decoded(part, self.message.content(part)[:CALENDAR_BYTES])
+                asked = invitations(text, word(part.parameter("method")))
+                if asked is None or not all(invitation.starts_at for invitation in asked):
+                    self.message.repair("calendar:unreadable")
+                found |= dict.fromkeys(asked or ())
+        return tuple(found)[:INVITATIONS]
+
+    def deliveries(
+        self, subject: str, participants: Sequence[Participant], *, automatic: bool
+    ) -> tuple[Delivery, ...]:
+        """Return what a delivery report says, by the standard or in its own words."""
+        reports = [part for part in self._others if part.type in _REPORT_TYPES]
+        failed = self.fields.get(b"x-failed-recipients", ())
+        # An answer that is sent while somebody is away names other people, too, and has no sender either.
+        sounds = _REPORT_SUBJECT.search(subject) if automatic else _SURE_REPORT_SUBJECT.match(subject)
+        if not reports and not failed and not sounds and not _from_server(participants):
+            return ()
+        from mailcrm.core.delivery import standard_deliveries, told_deliveries  # late: rare
+
+        found: dict[str, Delivery] = {}
+        for part in reports:
+            found |= {each.address: each for each in standard_deliveries(self.message.content(part))}
+        known = frozenset(someone.address for someone in participants)
+        return tuple(found.values()) or told_deliveries(self.text, failed, known)
+
+    def protection(self) -> tuple[bool, bool]:
+        """Return whether the email, or a part of it, is signed and encrypted, by S/MIME or PGP."""
+        multiparts = {part.parent for part in self._others}
+        signed, encrypted = "multipart/signed" in multiparts, "multipart/encrypted" in multiparts
+        for part in self._others:
+            if part.type in _SMIME_TYPES or part.name.lower().endswith(".p7m"):
+                begin = self.message.content(part)[:100]
+                encrypted |= any(name in begin for name in _ENVELOPED_DATA)
+                if _SIGNED_DATA in begin:
+                    signed = True
+                    # The text is inside the signed object, which is not opened.
+                    self.message.repair("signed:opaque")
+        if "-----BEGIN PGP " in self.text:
+            armors = set(_ARMOR.findall(self.text))
+            signed |= "SIGNED MESSAGE" in armors
+            encrypted |= "MESSAGE" in armors
+        return signed, encrypted
 
 
-@lru_cache(maxsize=500)
-def _word_once(value: bytes) -> str:
-    found = _WORD.match(value)
-    return found[1].decode("ascii").lower() if found else ""
+def _is_body(part: Part) -> bool:
+    """Say whether a leaf is text to be read in place, as RFC 8621, 4.1.4 finds it."""
+    return (
+        part.type in ("text/plain", "text/html")
+        and part.disposition != "attachment"
+        and (part.first or (part.parent != "multipart/related" and not part.name))
+    )
 
 
-def _typed(value: bytes) -> tuple[str, Parameters]:
-    """Return the type, empty when it is not sound, and the parameters of a Content-Type."""
-    found = _TYPE.match(value)
-    return found[1].decode("ascii").lower() if found else "", _parameters(value)
+def _from_server(participants: Sequence[Participant]) -> bool:
+    """Say whether the first person in From is a mail server."""
+    return bool(participants) and participants[0].address.startswith(_SERVERS)
 
 
-_typed_once = lru_cache(maxsize=500)(_typed)
+def _begins_with_html(part: Part) -> bool:
+    return _begins_with_html(part.children[0]) if part.children else part.type == "text/html"
 
 
-def _parameters(value: bytes) -> Parameters:
-    """Return the parameters of a field, the pieces of RFC 2231, 3 put together."""
-    if b";" not in value:
-        return {}
-    found: dict[str, list[tuple[int, bool, bytes]]] = {}
-    plain: dict[str, tuple[bytes, str | None]] = {}
-    for name, number, star, data in _PARAMETER.findall(value):
-        key = name.decode("ascii", "replace").lower()
-        if number or star:
-            found.setdefault(key, []).append((int(number or 0), bool(star), _unquoted(data)))
-        else:
-            plain.setdefault(key, (_unquoted(data), None))
-    return plain | {name: _put_together(sorted(pieces)) for name, pieces in found.items()}
+def _is_image(kind: str, name: str) -> bool:
+    return kind.startswith("image/") or name.lower().endswith(_IMAGE_NAMES)
 
 
-def _put_together(pieces: list[tuple[int, bool, bytes]]) -> tuple[bytes, str | None]:
-    """RFC 2231, 4: the first piece names charset and language between apostrophes."""
-    charset = None
-    _, extended, first = pieces[0]
-    if extended:
-        label, *rest = first.split(b"'", 2)
-        charset = label.decode("ascii", "replace") if len(rest) == 2 else ""
-        pieces = [(0, True, rest[1] if len(rest) == 2 else first), *pieces[1:]]
-    data = b"".join(unquote_to_bytes(piece) if star else piece for _, star, piece in pieces)
-    return data, charset
-
-
-def _unquoted(data: bytes) -> bytes:
-    data = data.strip()
-    if data.startswith(b'"'):
-        # Only quotes and backslashes are escaped: some programs send the path C:\Temp\a.pdf as it is.
-        data = re.sub(
-            rb'\\(["\\])', rb"\1", data[1:-1] if data.endswith(b'"') and len(data) > 1 else data[1:]
-        )
-    return data
+def _is_tnef(part: Part) -> bool:
+    return part.type in _TNEF_TYPES or part.name.lower() in _TNEF_NAMES

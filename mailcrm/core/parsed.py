@@ -76,6 +76,24 @@ class Delivery:
     reason: str
 
 
+#: Parts that mail programs add themselves: signatures, invitations and reports, which are shown otherwise.
+MADE_BY_PROGRAMS = frozenset(
+    (
+        "application/pgp-encrypted",
+        "application/pgp-signature",
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "message/delivery-status",
+        "message/disposition-notification",
+        "message/feedback-report",
+        "message/global-delivery-status",
+        "text/calendar",
+        "text/rfc822-headers",
+        "text/x-amp-html",
+    )
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attachment:
     """What a part of an email says of itself (RFC 8621, 4.1.4); `size` is in decoded bytes.
@@ -89,6 +107,10 @@ class Attachment:
     type: str
     size: int
     inline: bool
+
+    def is_file(self) -> bool:
+        """Say whether a person attached it: a file to look for, neither shown in the text nor a program's."""
+        return not self.inline and self.type not in MADE_BY_PROGRAMS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,27 +11,8 @@ from hypothesis import strategies as st
 from mailcrm.core.headers import fields_of, identify, split
 from mailcrm.core.mime import parse
 from mailcrm.core.model import Participant, ParticipantRole
-from mailcrm.core.parsed import Attachment, ParsedEmail
-
-
-def part(kind: str, content: bytes, *more: str) -> bytes:
-    return "\r\n".join((f"Content-Type: {kind}", *more)).encode() + b"\r\n\r\n" + content
-
-
-def multipart(kind: str, *parts: bytes, boundary: str = "b1") -> bytes:
-    edge = b"\r\n--" + boundary.encode()
-    body = b"".join(edge + b"\r\n" + each for each in parts) + edge + b"--\r\n"
-    return f'Content-Type: multipart/{kind}; boundary="{boundary}"\r\n'.encode() + body
-
-
-def mail(body: bytes, *fields: bytes) -> bytes:
-    head = (b"From: Jane <jane@example.com>", b"To: kim@example.kr", *fields, b"MIME-Version: 1.0")
-    return b"\r\n".join(head) + b"\r\n" + body
-
-
-def attachment(part_id: str, name: str, kind: str, size: int, *, inline: bool = False) -> Attachment:
-    return Attachment(part_id=part_id, name=name, type=kind, size=size, inline=inline)
-
+from mailcrm.core.parsed import ParsedEmail
+from tests.core.messages import attachment, mail, multipart, part
 
 # --- ordinary mail
 
@@ -174,7 +155,7 @@ def test_attachments_have_imap_part_numbers_and_decoded_sizes() -> None:
     assert email.attachments == (
         attachment("2", "a.pdf", "application/pdf", 100),
         attachment("3.1", "", "text/calendar", 15),
-        attachment("3.2", "notes.txt", "text/plain", 1, inline=True),
+        attachment("3.2", "notes.txt", "text/plain", 1),
     )
 
 
