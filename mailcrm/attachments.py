@@ -36,11 +36,11 @@ class AttachmentRow:
 
 
 def attachments(
-    db: Database, thread_id: int, *, inline: bool, folder: Folder | None
+    db: Database, thread_id: int, *, everything: bool, folder: Folder | None
 ) -> Iterator[AttachmentRow]:
     """Yield the attachments of a thread, oldest first, and write them into `folder` if there is one.
 
-    Those that are shown within a text are left out unless `inline`. One content is written once. Raises
+    Only files that a person attached, unless `everything` is wanted. One content is written once. Raises
     FileError.
     """
     number = 0
@@ -50,7 +50,7 @@ def attachments(
             continue
         for attachment, content in mime.contents(emails.email_source(db, email.row.id)):
             number += 1
-            if attachment.inline and not inline:
+            if not (everything or attachment.is_file()):
                 continue
             row = AttachmentRow(
                 number=number,

@@ -19,6 +19,10 @@ _REPAIRS = MappingProxyType(
         "limit": "what is beyond the limits was cut off",
         "boundary": "the parts were told apart by guessing",
         "transfer": "damaged data was read as far as it goes",
+        "parameter": "a file's name was written against the rules",
+        "calendar": "an invitation could not be read",
+        "tnef": "a winmail.dat was read as far as it goes",
+        "signed": "the text is inside a signed object, which is not opened",
     }
 )
 
@@ -67,7 +71,7 @@ def _fields(email: EmailFull) -> Iterator[tuple[str, Cell]]:
             people.setdefault(one.role.value, []).append(_person(one.name, one.address))
     for role, names in people.items():
         yield role, _shortened(names)
-    files = [f"{a.name or a.type} ({size(a.size)})" for a in email.attachments if not a.inline]
+    files = [f"{a.name or a.type} ({size(a.size)})" for a in email.attachments if a.is_file()]
     yield "files", _shortened(files)
     for invitation in email.invitations:
         yield from _invitation(invitation)

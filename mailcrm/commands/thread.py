@@ -67,7 +67,7 @@ def list_attachments(
         Path | None, typer.Option("--save", metavar="DIR", help="write them into this folder")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="also the pictures that are shown within the text")
+        bool, typer.Option("--all", help="also pictures shown within the text, signatures and the like")
     ] = False,
 ) -> None:
     """List the attachments of a conversation, or save them."""
@@ -82,7 +82,7 @@ def list_attachments(
     with invocation.open_store() as db, ExitStack() as stack:
         row = threads.thread(db, thread)
         folder = stack.enter_context(Folder(save)) if save is not None else None
-        found = list(attachments(db, row.id, inline=everything, folder=folder))
+        found = list(attachments(db, row.id, everything=everything, folder=folder))
     if invocation.display.as_json:
         invocation.display.document(found)
         return

@@ -159,9 +159,7 @@ class Message:
             self.repair("parameter:rfc2231")
         if parameter.charset is not None:
             return one_line(self.repaired(*decode_charset(parameter.value, parameter.charset)))
-        if b"=?" in parameter.value:
-            # RFC 2047, 5 forbids it, and Outlook has always done it.
-            self.repair("parameter:rfc2047")
+        # RFC 2047, 5 forbids encoded words here, and Outlook has always written them.
         return self.repaired(*decode_words(parameter.value))
 
     def _open(self, part: Part, *, prefix: str, depth: int) -> None:

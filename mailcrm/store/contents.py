@@ -86,7 +86,7 @@ def in_row(said: Content) -> dict[str, object]:
         "from_name": sender.name if sender else "",
         "sent_at": parsed.sent_at,
         "direction": said.direction,
-        "has_attachment": any(not attachment.inline for attachment in parsed.attachments),
+        "has_attachment": any(attachment.is_file() for attachment in parsed.attachments),
         "from_ambiguous": parsed.from_ambiguous,
         "automatic": parsed.automatic,
         "signed": parsed.signed,

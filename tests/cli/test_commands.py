@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mailcrm.commands.email_view import repair_notes
-from mailcrm.core import headers, mime
+from mailcrm.core import mime
 from mailcrm.core.model import Security
 from mailcrm.store import accounts, open_database
 from tests.cli.desk import (
@@ -394,8 +394,8 @@ def test_what_had_to_be_guessed_in_a_mail_is_said(on_model: OnModel) -> None:
 
 
 def test_every_kind_of_repair_has_plain_words() -> None:
-    sources = Path(mime.__file__).read_text() + Path(headers.__file__).read_text()
-    kinds = set(re.findall(r"\"([a-z]+):(?:[a-z0-9]+\"|\{name)", sources))
+    sources = "".join(path.read_text() for path in Path(mime.__file__).parent.glob("*.py"))
+    kinds = set(re.findall(r"(?:repair\(|repair = f?|return )\"([a-z]+):(?:[a-z0-9]+\"|\{name)", sources))
     assert {"charset", "limit", "boundary", "transfer"} <= kinds
     for kind in kinds:
         (note,) = repair_notes([f"{kind}:one", f"{kind}:two"])

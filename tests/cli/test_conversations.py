@@ -265,11 +265,11 @@ PROGRAM = b"MZ\x90\0" + bytes(60) + b"PE\0\0"
 PDF = b"%PDF-1.7 first"
 
 
-def part(name: str, content: bytes, kind: str = "application/octet-stream", how: str = "attachment") -> bytes:
+def part(name: str, content: bytes, kind: str = "application/octet-stream", cid: str = "none") -> bytes:
     return (
-        b"--b\nContent-Type: %s\nContent-Transfer-Encoding: base64\n"
-        b'Content-Disposition: %s; filename="%s"\n\n%s\n'
-        % (kind.encode(), how.encode(), name.encode(), base64.encodebytes(content))
+        b"--b\nContent-Type: %s\nContent-Transfer-Encoding: base64\nContent-ID: <%s>\n"
+        b'Content-Disposition: attachment; filename="%s"\n\n%s\n'
+        % (kind.encode(), cid.encode(), name.encode(), base64.encodebytes(content))
     )
 
 
@@ -287,7 +287,8 @@ def test_attachments_are_listed_with_whom_they_are_from(filled: Filled) -> None:
     desk = filled(
         packet(
             part("견적서.pdf", PDF, "application/pdf"),
-            part("logo.png", b"\x89PNG\r\n\x1a\n", "image/png", "inline"),
+            part("logo.png", b"\x89PNG\r\n\x1a\n", "image/png", cid="logo"),
+            b'--b\nContent-Type: text/html\n\n<img src="cid:logo">See\n',
         ),
         packet(part("invoice.pdf", PROGRAM, "application/pdf"), part("copy.pdf", PDF), number=2),
     )
