@@ -1,7 +1,7 @@
-"""What the bytes of a text mean: charset labels as mail writes them, and what to read without a label.
+"""What the bytes of a text mean: charset labels as mail writes them.
 
-Everything is in linear time and never raises. Which label belongs to which bytes is left to
-`core.headers` and `core.parts`.
+Everything is in linear time and never raises. What to read without one is left to
+`core.guessing`; which label belongs to which bytes, to `core.headers` and `core.parts`.
 """
 
 import re
@@ -83,17 +83,23 @@ _CODE_PAGES = {
 _SECOND = {"cp950": "big5hkscs", "euc_jp": "euc_jis_2004"}
 _NOT_ASCII = {"hz", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
 
+#: Labels that programs write without knowing: what is sent under them is often in another charset.
+_CARELESS = {"cp1252", "iso8859_15"}
+#: So many bytes beyond ASCII are believed more than a label.
+CERTAIN_BYTES = 12
 #: Damage of a few characters is shown as such; more means that the label is wrong.
-_DAMAGED_SHARE = 0.1
+DAMAGED_SHARE = 0.1
 _LOW = bytes(range(0x80))
+_HIGH = bytes(range(0x80, 0x100))
+_PAIR = re.compile(rb"[\x80-\xff]{2}")
 
 
 def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
     """Return `data` as text without NUL or lone surrogates, and the repair's name if one was needed.
 
-    The label is trusted where the bytes allow it. UTF-7 never is: it hides characters from filters.
-    Without a usable label: UTF-8, else the East Asian code page whose everyday characters the bytes
-    are, else windows-1252. The repair is `charset:` and the label, or `charset:missing`.
+    The label is trusted where the bytes allow it. UTF-7 never is: it hides characters from filters; and
+    Western European is not for what is UTF-8 or in letters of another script. Without a usable label see
+    `core.guessing`. The repair is `charset:` and the label, or `charset:missing`.
     """
     if label is None and b"\x1b" not in data and data.isascii():
         return _clean(data.decode("ascii")), None
@@ -103,20 +109,50 @@ def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
         return _clean(data.decode("ascii")), repair
     repair = f"charset:{name or 'missing'}"
     if codec is None:
-        text, guessed = _guess(data)
-        return _clean(text), None if guessed == "utf-8" and not name else repair
+        guessed = _guess(data)
+        text, damaged = _decoded(data, guessed)
+        return text, None if guessed == "utf-8" and not name and not damaged else repair
+    if codec in _CARELESS and (meant := _meant(data)):
+        return _decoded(data, meant)[0], repair
+    text, damaged = _decoded(data, codec)
+    if damaged <= DAMAGED_SHARE * len(data.translate(None, _LOW)) or codec in _NOT_ASCII:
+        return text, repair if damaged else None
+    return _decoded(data, _guess(data))[0], repair
+
+
+def _guess(data: bytes) -> str:
+    from mailcrm.core.guessing import guess  # late: most mail says what it is
+
+    return guess(data)
+
+
+def _meant(data: bytes) -> str | None:
+    """Return the codec of what says to be Western European and is not, if that is certain."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        # The letters of these languages beyond ASCII stand alone, nearly all.
+        beyond = len(data) - len(data.translate(None, _HIGH))
+        if beyond < CERTAIN_BYTES or 2 * len(_PAIR.findall(data)) < 0.7 * beyond:
+            return None
+        from mailcrm.core.guessing import script  # late: most mail says what it is
+
+        return script(data)
+    return "utf-8"
+
+
+def _decoded(data: bytes, codec: str) -> tuple[str, int]:
+    """Return text, and how many characters could not be decoded."""
     if codec == "iso2022_jp" and data.isascii():
         text = _decode_jis(data)
-        return _clean(text), repair if "\ufffd" in text else None
+        return _clean(text), text.count("\ufffd")
     for candidate in (codec, _SECOND.get(codec, codec)):
         try:
-            return _clean(data.decode(candidate)), None
+            return _clean(data.decode(candidate)), 0
         except UnicodeDecodeError:
             continue
     text = data.decode(codec, "replace")
-    if codec in _NOT_ASCII or text.count("\ufffd") <= _DAMAGED_SHARE * len(data.translate(None, _LOW)):
-        return _clean(text), repair
-    return _clean(_guess(data)[0]), repair
+    return _clean(text), text.count("\ufffd")
 
 
 def label_of_code_page(number: int) -> str:
@@ -156,70 +192,6 @@ def _codec(name: str) -> str | None:
     if found := _NUMBERED.fullmatch(name):
         return f"iso8859_{found['iso']}" if found["iso"] else f"cp{found['page']}"
     return None
-
-
-# The most frequent syllables and characters of ordinary Korean and simplified Chinese letters.
-_FREQUENT_HANGUL = (
-    "이다는에의을가고한지하은로사기도를어서자시리대정해들과인일나수있아보제게라것적전주상안그원부동장만여오구스공조무경"
-    "녕세요감합니견계약회첨문드립확요청드부탁내용업체처품금비방관련연락담당자신성소중발송위분개국선우생최김박민현재진행"
-)
-_FREQUENT_HAN = (
-    "的一是不了在人有我他这中大来上国个到说们为和你地出也时年得就那要下以生会自着去之过家学对可里后小么心多天而能好都然"
-    "没日于起还发成事只作当想看文开用主行方如前所本见经面公同三已从动长知样现分将外但与高意进法此实回理点月明其全工者向"
-    "部正名定问机给等几业最间新什位因重电您请谢合价格表单报产品订货客户联系附件收到司"
-)
-_FREQUENT_TRADITIONAL_HAN = (
-    "的一是不了在人有我他這中大來上國個到說們為和你地出也時年得就那要下以生會自著去之過家學對可里後小麼心多天而能好都然"
-    "沒日於起還發成事只作當想看文開用主行方如前所本見經面公同三已從動長知樣現分將外但與高意進法此實回理點月明其全工者向"
-    "部正名定問機給等幾業最間新什位因重電您請謝合價格表單報產品訂貨客戶聯繫附件收到司"
-)
-
-
-@cache
-def _code_pages() -> tuple[tuple[str, float, frozenset[str], frozenset[str]], ...]:
-    """Return the code pages to guess: codec, share of standard characters needed, these, the frequent ones.
-
-    Each decodes much text of the others, too, but not to the characters of everyday letters.
-    """
-    pairs = [bytes((lead, trail)) for lead in range(0xA4, 0xD8) for trail in range(0x40, 0xFF)]
-    hangul = frozenset(map(chr, range(0xAC00, 0xD7A4))) & _decoded(pairs, "euc_kr")
-    simplified = _decoded(pairs[12 * 0xBF :], "gb2312")
-    traditional = _decoded(pairs[: 35 * 0xBF], "big5")
-    kana = frozenset(map(chr, (*range(0x3041, 0x3097), *range(0x30A1, 0x30FD))))
-    return (
-        ("cp949", 0.7, hangul, frozenset(_FREQUENT_HANGUL)),
-        ("gb18030", 0.7, simplified, frozenset(_FREQUENT_HAN)),
-        ("cp950", 0.7, traditional, frozenset(_FREQUENT_TRADITIONAL_HAN)),
-        ("cp932", 0.25, kana, kana),
-    )
-
-
-def _decoded(pairs: list[bytes], codec: str) -> frozenset[str]:
-    return frozenset(pair.decode(codec, "ignore") for pair in pairs) - {""}
-
-
-def _guess(data: bytes) -> tuple[str, str]:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    else:
-        if b"\x1b$)C" in data:
-            return data.decode("iso2022_kr", "replace"), "iso2022_kr"
-        if b"\x1b$" in data and data.isascii():
-            return _decode_jis(data), "iso2022_jp"
-        return text, "utf-8"
-    best, guessed = -1.0, (data.decode("cp1252", "replace"), "cp1252")
-    for codec, share, standard, frequent in _code_pages():
-        try:
-            text = data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        letters = [character for character in text if character > "\x7f" and character.isalpha()][:4_000]
-        plausible = letters and sum(map(standard.__contains__, letters)) >= share * len(letters)
-        if plausible and (score := sum(map(frequent.__contains__, letters)) / len(letters)) > best:
-            best, guessed = score, (text, codec)
-    return guessed
 
 
 _JIS_SHIFT = re.compile(rb"(\x1b(?:\$[@B]|\$\(D|\([BJIH]|&@\x1b\$B))")
