@@ -115,8 +115,10 @@ def decode_charset(data: bytes, label: str | None) -> tuple[str, str | None]:
     if codec in _CARELESS and (meant := _meant(data)):
         return _decoded(data, meant)[0], repair
     text, damaged = _decoded(data, codec)
+    if not damaged:
+        return text, None
     if damaged <= DAMAGED_SHARE * len(data.translate(None, _LOW)) or codec in _NOT_ASCII:
-        return text, repair if damaged else None
+        return text, repair
     return _decoded(data, _guess(data))[0], repair
 
 

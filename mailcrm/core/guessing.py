@@ -166,7 +166,10 @@ def _score(text: str, script: _Script) -> float:
         # The order of the bytes is proof of its own.
         frequent = sum(map(script.frequent.__contains__, letters)) / len(letters)
         return PROOF + max(0.0, frequent - script.chance)
-    # The wrong codec mixes small and capital letters, or gives capitals only.
+    # The wrong codec gives signs between the letters, mixes small and capital ones, or gives capitals only.
+    beyond = sum(character > "\x7f" for character in text)
+    if sum(map(script.standard.__contains__, text.lower())) < 0.7 * beyond:
+        return 0.0
     small = "".join(word for word in words if word == word.lower() or word[1:] == word[1:].lower())
     capital = "".join(word for word in words if word == word.upper() != word.lower())
     frequent = sum(map(script.frequent.__contains__, small.lower()))

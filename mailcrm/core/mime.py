@@ -182,7 +182,6 @@ def _is_automatic(fields: Fields) -> bool:
 
 # --- the parts --------------------------------------------------------------------------------
 
-_LABEL = re.compile(rb"[^\s;()\"]+")
 _META_CHARSET = re.compile(rb"<meta[^>]{1,200}?charset=[\"']?([a-z0-9_:-]{1,40})", re.IGNORECASE)
 _REFERRED = re.compile(r"cid:([^\"'\s<>)]{1,300})", re.IGNORECASE)
 _IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".svg", ".tif", ".tiff", ".heic")
@@ -271,8 +270,7 @@ class _Email:
         return reading.text
 
     def _decoded(self, part: Part, data: bytes) -> str:
-        label = _LABEL.search(part.parameter("charset"))
-        charset = label[0].decode("ascii", "replace") if label else ""
+        charset = part.charset
         if part.type == "text/html" and not charset and (meta := _META_CHARSET.search(data, 0, 2_000)):
             charset = meta[1].decode("ascii")
         return self.message.repaired(*decode_charset(data, charset))

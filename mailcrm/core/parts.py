@@ -53,6 +53,8 @@ class Parameter(NamedTuple):
 
 #: By their names in lower case.
 Parameters: TypeAlias = Mapping[str, Parameter]
+#: A delimiter line, from the line feed before it: start, end, and whether it closes the multipart.
+_Delimiter: TypeAlias = tuple[int, int, bool]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,11 +62,13 @@ class Part:
     """A node of the tree; `start` and `end` bound its body in the raw email.
 
     `number` counts as IMAP does (RFC 9051, 6.4.5.1); `type`, `disposition` and `encoding` are in lower
-    case, the last two empty where nothing is said. `parent` is the type of the multipart around it.
+    case, and they and the label in `charset` empty where nothing is said. `parent` is the type of the
+    multipart around it.
     """
 
     number: str
     type: str
+    charset: str
     parameters: Parameters
     disposition: str
     name: str
@@ -85,15 +89,8 @@ class Part:
         return self.parameters[name].value if name in self.parameters else b""
 
 
-class _Delimiter(NamedTuple):
-    """A delimiter line, from the line feed before it; `closes` the multipart or not."""
-
-    start: int
-    end: int
-    closes: bool
-
-
 _TYPE = re.compile(rb"\s*([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
+_LABEL = re.compile(rb"[^\s;()\"]+")
 _WORD = re.compile(rb"\s*([a-z0-9_-]+)", re.IGNORECASE)
 #: A first line with a blank between two words is plain text under a wrong label.
 _NOT_BASE64_LINE = re.compile(rb"\s*+\S++[ \t]++\S")
@@ -131,7 +128,7 @@ class Message:
     def _part(self, fields: Fields, *, number: str, start: int, end: int, parent: str, first: bool) -> Part:
         written = value_of(fields, b"content-type")
         read = _typed_once if len(written) <= TYPE_BYTES else _typed
-        kind, parameters = read(written)
+        kind, charset, parameters = read(written)
         disposition = value_of(fields, b"content-disposition")
         told = parameters_of(disposition)
         if not kind:
@@ -141,6 +138,7 @@ class Message:
         part = Part(
             number=number,
             type=kind,
+            charset=charset,
             parameters=parameters,
             disposition=word(disposition),
             name=self._decoded(named) if named else "",
@@ -203,10 +201,10 @@ class Message:
                 self.repair("boundary:missing")
                 lines = self._delimiters(boundary, before, part.end)
                 opening = next(lines)
-        while opening is not None and not opening.closes:
+        while opening is not None and not opening[2]:
             closing = next(lines, None)
-            start = min(opening.end + 1, part.end)
-            end = closing.start if closing else part.end
+            start = min(opening[1] + 1, part.end)
+            end = closing[0] if closing else part.end
             if closing and self.raw.endswith(b"\r", start, end):
                 end -= 1
             yield start, max(start, end)
@@ -220,7 +218,7 @@ class Message:
         while (start := self._find(mark, start, end)) >= 0:
             rest = _DELIMITER_END.match(self.raw, start + len(mark), end)
             if rest:
-                yield _Delimiter(start, rest.end(), rest[1] is not None)
+                yield start, rest.end(), rest[1] is not None
             start = rest.end() if rest else start + len(mark)
 
     def _find(self, mark: bytes, start: int, end: int) -> int:
@@ -305,10 +303,16 @@ def _word_once(value: bytes) -> str:
     return found[1].decode("ascii").lower() if found else ""
 
 
-def _typed(value: bytes) -> tuple[str, Parameters]:
-    """Return the type, empty when it is not sound, and the parameters of a Content-Type."""
+def _typed(value: bytes) -> tuple[str, str, Parameters]:
+    """Return the type, empty when it is not sound, the charset and all parameters of a Content-Type."""
     found = _TYPE.match(value)
-    return found[1].decode("ascii").lower() if found else "", parameters_of(value)
+    parameters = parameters_of(value)
+    label = _LABEL.search(parameters["charset"].value) if "charset" in parameters else None
+    return (
+        found[1].decode("ascii").lower() if found else "",
+        label[0].decode("ascii", "replace") if label else "",
+        parameters,
+    )
 
 
 _typed_once = lru_cache(maxsize=500)(_typed)

@@ -2,7 +2,7 @@ from base64 import b64encode, encodebytes
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mailcrm.core.charsets import decode_charset
@@ -268,6 +268,8 @@ def test_a_text_cut_anywhere_into_words_comes_back(text: str, codec: str, length
     words = b" ".join(
         word(codec.replace("_", "-"), data[at : at + length]) for at in range(0, len(data), length)
     )
+    # What says to be windows-1252, and is UTF-8, is that.
+    assume(codec != "cp1252" or data.isascii() or "\ufffd" in data.decode("utf-8", "replace"))
     expected = data.decode(codec).strip()
     if codec == "iso2022_jp":
         expected = expected.translate(str.maketrans("〜‖−¢£¬", "～∥－￠￡￢"))
