@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 
 import idna
 
@@ -18,6 +20,8 @@ from mailcrm.core.headers import decode_words
 #: tokens), so only the sum counts. A domain name has at most 253 (RFC 1035, 2.3.4).
 ADDRESS_CHARACTERS = 320
 DOMAIN_CHARACTERS = 253
+#: Twice as many as the largest lists that are met.
+MAILBOXES = 20_000
 
 # RFC 5322, 3.4.1, but dots may stand anywhere: some providers gave out such addresses.
 _LOCAL = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff\u2028\u2029\s()<>\[\]:;@\\,\"]+")
@@ -63,7 +67,7 @@ def _ascii_domain(domain: str) -> str | None:
         if len(domain) > DOMAIN_CHARACTERS:
             return None
         try:
-            domain = idna.encode(domain, uts46=True).decode("ascii")
+            domain = _international(domain)
         except UnicodeError:
             # idna.IDNAError is one; it is raised for whatever is no international domain name.
             return None
@@ -71,6 +75,11 @@ def _ascii_domain(domain: str) -> str | None:
     if len(domain) <= DOMAIN_CHARACTERS and _DOMAIN.fullmatch(domain):
         return domain
     return domain if _LITERAL.fullmatch(domain) else None
+
+
+@lru_cache(maxsize=1_000)
+def _international(domain: str) -> str:
+    return idna.encode(domain, uts46=True).decode("ascii")
 
 
 def without_tag(address: str) -> str:
@@ -108,12 +117,12 @@ def parse_mailboxes(value: str) -> tuple[tuple[Mailbox, ...], bool]:
 
     It is when it does not hold exactly one mailbox, when a name contains another address than the
     real one, or when something with an @ cannot be understood. `value` is the field with its encoded
-    words: they are decoded after the mailboxes are told apart (RFC 2047, 6.2).
+    words: they are decoded after the mailboxes are told apart (RFC 2047, 6.2). At most 20,000 are read.
     """
     mailboxes: list[Mailbox] = []
     doubtful = False
     surname = ""
-    for entry in _entries(value):
+    for entry in islice(_entries(value), MAILBOXES):
         mailbox, doubt = _mailbox(entry)
         doubtful |= doubt
         if mailbox is None:
@@ -146,8 +155,10 @@ def _entries(value: str) -> Iterator[_Entry]:
             case _ if inside and (piece not in (",", ";") or _is_route(entry.angles[-1])):
                 entry.angles[-1].append(piece)
             case _ if piece in (",", ";") or (entry.angles and _is_encoded_comma(piece)):
-                yield entry
-                entry, inside = _Entry(), False
+                if entry.plain or entry.comments or entry.angles:
+                    yield entry
+                    entry = _Entry()
+                inside = False
             case ":":
                 # The end of a group's name (RFC 5322, 3.4); with an @ it is more than a name.
                 if "@" in "".join(entry.plain) or entry.angles:

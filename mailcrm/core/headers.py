@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from mailcrm.core.charsets import decode_charset
 
-#: Real header blocks stay far below; what is over is an attack or rubbish (docs on limits: core.mime).
-HEADER_BYTES = 256 * 1024
+#: Ten thousand recipients with their names take half of it; what is over is an attack or rubbish.
+HEADER_BYTES = 1024 * 1024
 HEADER_FIELDS = 1_000
 
 #: RFC 5322, 2.1.1: a line has at most 998 characters, and an id cannot be folded inside.
@@ -69,7 +69,7 @@ def split(raw: bytes, start: int = 0, end: int | None = None) -> tuple[int, int]
 def fields_of(block: bytes, names: Container[bytes]) -> tuple[Fields, bool]:
     """Return the raw unfolded values of the fields of these names, and whether all fields were looked at.
 
-    The names are in lower case, the block is without its end. At most 256 KB and 1,000 fields, of
+    The names are in lower case, the block is without its end. At most 1 MB and 1,000 fields, of
     whatever name, are looked at.
     """
     whole = len(block) <= HEADER_BYTES

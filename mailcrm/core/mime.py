@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mailcrm.core.addresses import parse_mailboxes
+from mailcrm.core.addresses import MAILBOXES, parse_mailboxes
 from mailcrm.core.charsets import decode_charset
 from mailcrm.core.headers import (
     Fields,
@@ -45,6 +46,8 @@ TEXT_BYTES = 2_000_000
 REFERENCES = 100
 #: Emails in a winmail.dat have one of their own, and so on.
 TNEF_DEPTH = 5
+#: To decompress takes more time than to read; Outlook makes one.
+TNEF_TEXTS = 3
 INVITATIONS = 20
 
 _ROLES = {
@@ -140,6 +143,9 @@ def _participants(message: Message, fields: Fields) -> tuple[tuple[Participant, 
     doubts: list[bool] = []
     for name, role in _ROLES.items():
         for value in fields.get(name, ()):
+            if len(found) >= MAILBOXES:
+                message.repair("limit:people")
+                break
             read = _people_once if len(value) <= PEOPLE_BYTES else _people
             people, doubt, repairs = read(role, value)
             for repair in repairs:
@@ -159,6 +165,8 @@ def _people(role: ParticipantRole, value: bytes) -> tuple[tuple[Participant, ...
     if b"=?" in value:
         repairs += decode_words(value)[1]
     mailboxes, doubt = parse_mailboxes(plain)
+    if len(mailboxes) >= MAILBOXES:
+        repairs.append("limit:people")
     people = tuple(Participant(role=role, name=each.name, address=each.address) for each in mailboxes)
     return people, doubt, tuple(repairs)
 
@@ -238,7 +246,8 @@ class _Email:
     @cached_property
     def text(self) -> str:
         """What is to be read; of a winmail.dat only when there is nothing else."""
-        return self._text(self.root) or next(filter(None, map(self._packed_text, self._packed())), "")
+        packed = islice(self._packed(), TNEF_TEXTS)
+        return self._text(self.root) or next(filter(None, map(self._packed_text, packed)), "")
 
     def _text(self, part: Part) -> str:
         """Return all body parts in order; an alternative in plain text is preferred."""
@@ -342,11 +351,14 @@ class _Email:
         return self._unpacked[part.number]
 
     def _packed_text(self, tnef: "Tnef") -> str:
-        from mailcrm.core.rtf import decompressed, read_rtf  # late: rare
+        from mailcrm.core.rtf import RTF_BYTES, decompressed, read_rtf  # late: rare
 
         text, html = tnef.text, tnef.html
         if not text and not html:
-            said, is_html = read_rtf(decompressed(tnef.rtf))
+            rtf = decompressed(tnef.rtf)
+            if len(rtf) >= RTF_BYTES:
+                self.message.repair("limit:text")
+            said, is_html = read_rtf(rtf)
             text, html = ("", said) if is_html else (said, "")
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return "\n".join(map(str.rstrip, lines)).strip("\n") or self._html_text(html)
@@ -377,7 +389,10 @@ class _Email:
             if part.type in _CALENDAR_TYPES or part.name.lower().endswith(".ics"):
                 from mailcrm.core.calendar import CALENDAR_BYTES, invitations  # late: rare
 
-                text = self._decoded(part, self.message.content(part)[:CALENDAR_BYTES])
+                content = self.message.content(part)
+                if len(content) > CALENDAR_BYTES:
+                    self.message.repair("limit:calendar")
+                text = self._decoded(part, content[:CALENDAR_BYTES])
                 asked = invitations(text, word(part.parameter("method")))
                 if asked is None or not all(invitation.starts_at for invitation in asked):
                     self.message.repair("calendar:unreadable")

@@ -65,11 +65,11 @@ def test_fields_that_are_not_asked_for_are_left() -> None:
 def test_a_header_is_bounded_in_fields_and_bytes() -> None:
     fields, whole = header(b"A: 1\n" * 5_000 + b"\nbody", b"a")
     assert (len(fields[b"a"]), whole) == (1_000, False)
-    recipients = b", ".join(b"person%d@example.com" % number for number in range(20_000))
+    recipients = b", ".join(b"person%d@example.com" % number for number in range(80_000))
     fields, whole = header(b"To: " + recipients + b"\n\nbody", b"to")
     (value,) = fields[b"to"]
     assert not whole
-    assert len(value) <= 256 * 1024
+    assert len(value) <= 1024 * 1024
     assert value.endswith(b"@example.com")
 
 

@@ -374,8 +374,21 @@ def test_text_is_bounded() -> None:
 
 
 def test_the_header_is_bounded() -> None:
-    email = parse(b"X-Filler: x\n" * 30_000 + b"Subject: far away\n\nbody")
+    email = parse(b"X-Filler: x\n" * 100_000 + b"Subject: far away\n\nbody")
     assert (email.subject, email.text, email.repairs) == ("", "body", ("limit:header",))
+
+
+def test_ten_thousand_recipients_are_read_and_what_comes_after() -> None:
+    people = ",\r\n ".join(f'"Customer {number}" <customer{number}@example.com>' for number in range(10_000))
+    email = parse(f"To: {people}\r\nSubject: after\r\n\r\nx".encode())
+    assert (len(email.participants), email.subject, email.repairs) == (10_000, "after", ())
+
+
+def test_people_are_bounded() -> None:
+    people = ",".join(f"a{number}@example.kr" for number in range(30_000))
+    email = parse(f"To: {people}\r\nCc: b@example.com\r\nSubject: after\r\n\r\nx".encode())
+    assert (len(email.participants), email.subject) == (20_000, "after")
+    assert email.repairs == ("limit:people",)
 
 
 def test_references_keep_the_newest_hundred() -> None:
