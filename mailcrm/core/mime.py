@@ -329,7 +329,11 @@ class _Email:
             return False
         if part.parent == "multipart/related" and part.disposition != "attachment" and not part.first:
             return True
-        return part.content_id.decode("utf-8", "replace").lower() in self._referred
+        return self._is_referred(part.content_id.decode("utf-8", "replace"))
+
+    def _is_referred(self, content_id: str) -> bool:
+        # Most images have no id, and for those the HTML need not be decoded.
+        return content_id != "" and content_id.lower() in self._referred
 
     @cached_property
     def _referred(self) -> frozenset[str]:
@@ -368,7 +372,7 @@ class _Email:
 
         for place, file in enumerate(tnef.files, 1):
             inner = unpack(file.content) if file.type in _TNEF_TYPES and depth < TNEF_DEPTH else None
-            shown = _is_image(file.type, file.name) and file.content_id.lower() in self._referred
+            shown = _is_image(file.type, file.name) and self._is_referred(file.content_id)
             attachment = Attachment(
                 part_id=f"{number}.{place}",
                 name=(inner and inner.subject) or file.name,

@@ -79,6 +79,7 @@ class Delivery:
 #: Parts that mail programs add themselves: signatures, invitations and reports, which are shown otherwise.
 MADE_BY_PROGRAMS = frozenset(
     (
+        "application/applefile",
         "application/pgp-encrypted",
         "application/pgp-signature",
         "application/pkcs7-signature",

@@ -134,7 +134,9 @@ class Message:
         if not kind:
             # RFC 2046, 5.1.5; RFC 2045, 5.2 for what cannot be understood.
             kind = "message/rfc822" if parent == "multipart/digest" and not written else "text/plain"
-        named = told.get("filename") or parameters.get("name")
+        named = next(
+            (each for each in (told.get("filename"), parameters.get("name")) if each and each.value), None
+        )
         part = Part(
             number=number,
             type=kind,

@@ -237,6 +237,7 @@ def test_the_text_of_a_careless_mail_is_found(raw: bytes) -> None:
         (b"attachment; filename*=utf-8''a%00%1b%0d%0ab.pdf", "a b.pdf"),
         (b'attachment; filename="open.pdf', "open.pdf"),
         (b"attachment", "from-type.pdf"),
+        (b'attachment; filename=""', "from-type.pdf"),
     ],
 )
 def test_file_names_are_decoded(disposition: bytes, name: str) -> None:
