@@ -85,11 +85,11 @@ def parse(raw: bytes) -> ParsedEmail:
     message_id, sent_at = email.identity()
     subject = message.repaired(*decode_words(value_of(fields, b"subject")))
     participants, ambiguous = _participants(message, fields)
-    text = email.text
+    text = email.text()
     attachments = tuple(attachment for attachment, _ in email.attached())
     automatic = email.root.type == "multipart/report" or _is_automatic(fields)
-    deliveries = email.deliveries(subject, participants, automatic=automatic)
-    signed, encrypted = email.protection()
+    deliveries = email.deliveries(subject, text, participants, automatic=automatic)
+    signed, encrypted = email.protection(text)
     separated = separate(text)
     new, _ = new_and_quoted(text, separated.spans)
     return ParsedEmail(
@@ -243,11 +243,13 @@ class _Email:
 
     # --- text
 
-    @cached_property
     def text(self) -> str:
-        """What is to be read; of a winmail.dat only when there is nothing else."""
+        """Return what is to be read; of a winmail.dat only when there is nothing else."""
+        text = self._text(self.root)
+        if text or not self._others:
+            return text
         packed = islice(self._packed(), TNEF_TEXTS)
-        return self._text(self.root) or next(filter(None, map(self._packed_text, packed)), "")
+        return next(filter(None, map(self._packed_text, packed)), "")
 
     def _text(self, part: Part) -> str:
         """Return all body parts in order; an alternative in plain text is preferred."""
@@ -404,7 +406,7 @@ class _Email:
         return tuple(found)[:INVITATIONS]
 
     def deliveries(
-        self, subject: str, participants: Sequence[Participant], *, automatic: bool
+        self, subject: str, text: str, participants: Sequence[Participant], *, automatic: bool
     ) -> tuple[Delivery, ...]:
         """Return what a delivery report says, by the standard or in its own words."""
         reports = [part for part in self._others if part.type in _REPORT_TYPES]
@@ -419,9 +421,9 @@ class _Email:
         for part in reports:
             found |= {each.address: each for each in standard_deliveries(self.message.content(part))}
         known = frozenset(someone.address for someone in participants)
-        return tuple(found.values()) or told_deliveries(self.text, failed, known)
+        return tuple(found.values()) or told_deliveries(text, failed, known)
 
-    def protection(self) -> tuple[bool, bool]:
+    def protection(self, text: str) -> tuple[bool, bool]:
         """Return whether the email, or a part of it, is signed and encrypted, by S/MIME or PGP."""
         multiparts = {part.parent for part in self._others}
         signed, encrypted = "multipart/signed" in multiparts, "multipart/encrypted" in multiparts
@@ -433,8 +435,8 @@ class _Email:
                     signed = True
                     # The text is inside the signed object, which is not opened.
                     self.message.repair("signed:opaque")
-        if "-----BEGIN PGP " in self.text:
-            armors = set(_ARMOR.findall(self.text))
+        if "-----BEGIN PGP " in text:
+            armors = set(_ARMOR.findall(text))
             signed |= "SIGNED MESSAGE" in armors
             encrypted |= "MESSAGE" in armors
         return signed, encrypted
