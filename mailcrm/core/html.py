@@ -163,6 +163,8 @@ _NO_SIZE = re.compile(rf"(?<![-\w])(?:height|width):{_ZERO}")
 _NO_FONT_SIZE = re.compile(rf"(?<![-\w])font-size:(?:{_ZERO}|1p[tx])")
 #: So many tags are looked through for the end of what is too small to read: a preheader is short.
 _SMALL_TAGS = 100
+#: So many names of elements are searched for to the end in vain; no real email leaves as many open.
+_UNCLOSED_NAMES = 100
 
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
@@ -202,7 +204,7 @@ def _hide(names: list[str], attributes: list[str], texts: list[str]) -> int:
     styles: list[str] = []
     for start in _suspects(names, plain):
         name = names[start]
-        if start < hidden_until or name in unclosed:
+        if start < hidden_until or name in unclosed or len(unclosed) > _UNCLOSED_NAMES:
             continue
         display = _display(name, attributes[start])
         if display == "small":
@@ -840,7 +842,9 @@ def _columns(rows: list[_Row], room: int) -> list[str] | None:
 
 
 def _is_short(texts: list[str], *, headed: bool) -> bool:
-    return len(texts) <= 3 and sum(map(_width, texts)) <= (_LONG_CELL if headed else _SHORT_CELL)
+    # A letter may carry thousands of accents, which take no room but the time to set them.
+    size = sum(max(len(text), _width(text)) for text in texts)
+    return len(texts) <= 3 and size <= (_LONG_CELL if headed else _SHORT_CELL)
 
 
 def _span(row: _Row) -> int:

@@ -403,6 +403,15 @@ def test_a_million_attributes_are_one_tag() -> None:
     )
 
 
+def test_elements_of_many_names_that_are_left_open_are_read() -> None:
+    assert text("".join(f"<x{number} hidden>a " for number in range(40_000))).count("a") == 40_000
+
+
+def test_letters_with_thousands_of_accents_make_no_column() -> None:
+    accents = "가" * 60 + "\u0301" * 200_000
+    assert "\u0301" * 200_000 in text(f"<table><tr><th>a<th>b<tr><td>1<td>{accents}<tr><td>2<td>3</table>")
+
+
 def test_numbers_of_thousands_of_digits_are_no_characters() -> None:
     assert text(f"a&#{'9' * 10_000};b") == "a\ufffdb"
     assert (
