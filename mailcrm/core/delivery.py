@@ -6,6 +6,7 @@ to `core.mime`.
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import islice
 
 from mailcrm.core.addresses import normalise, parse_mailboxes
 from mailcrm.core.headers import decode_words, fields_of, one_line
@@ -123,11 +124,13 @@ def told_deliveries(text: str, failed: Iterable[bytes], known: Container[str]) -
     comes from and goes to, and does not mean. Without them, there is a recipient where a text says that
     something was not delivered, and names an address after that.
     """
-    named = [box.address for value in failed for box in parse_mailboxes(decode_words(value)[0])[0]]
+    boxes = (box for value in failed for box in parse_mailboxes(decode_words(value)[0])[0])
+    named = dict.fromkeys(box.address for box in islice(boxes, RECIPIENTS))
     text = text[:TEXT_CHARACTERS]
     refused = _REFUSED.search(text)
     if refused is None:
-        return tuple(_told(address, "", text) for address in dict.fromkeys(named))
+        action = _told_action(text)
+        return tuple(_told(address, "", action) for address in named)
     returned = _RETURNED.search(text, refused.end())
     said = text[: returned.start()] if returned else text
     lines = said[said.rfind("\n", 0, refused.start()) + 1 :].split("\n")
@@ -136,8 +139,10 @@ def told_deliveries(text: str, failed: Iterable[bytes], known: Container[str]) -
     reasons = dict(_recipients(lines, known)) or dict(_recipients(before, known))
     if not reasons and not named:
         reasons = dict(_mentioned(said.split("\n"), known))
-    wanted = dict.fromkeys(named) or reasons
-    return tuple(_told(address, reasons.get(address, ""), said) for address in [*wanted][:RECIPIENTS])
+    action = _told_action(said)
+    return tuple(
+        _told(address, reasons.get(address, ""), action) for address in islice(named or reasons, RECIPIENTS)
+    )
 
 
 def _recipients(lines: Sequence[str], known: Container[str]) -> Iterator[tuple[str, str]]:
@@ -172,12 +177,16 @@ def _recipient(written: str, known: Container[str]) -> str:
     return "" if address in known or address.startswith(_SERVERS) else address
 
 
-def _told(address: str, reason: str, text: str) -> Delivery:
+def _told_action(text: str) -> str:
+    return "delayed" if _DELAYED.search(text) else "failed"
+
+
+def _told(address: str, reason: str, action: str) -> Delivery:
     reason = _on_one_line(_RULED.sub(" ", reason))
     status = _STATUS.search(reason)
     return Delivery(
         address=address,
-        action="delayed" if _DELAYED.search(text) else "failed",
+        action=action,
         status=status[0] if status else "",
         reason=reason,
     )

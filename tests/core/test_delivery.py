@@ -192,6 +192,12 @@ def test_the_recipients_of_a_report_are_bounded() -> None:
     assert len(standard_deliveries(b"".join(block % number for number in range(5_000)))) == 1_000
 
 
+@pytest.mark.parametrize("text", ["Hello. ", "It was not delivered. "])
+def test_so_are_those_of_the_header_whatever_the_text_says(text: str) -> None:
+    failed = b", ".join(b"a%d@example.com" % number for number in range(5_000))
+    assert len(told_deliveries(text * 1_000, [failed], ())) == 1_000
+
+
 @without_corpora
 def test_nearly_all_bounces_of_the_corpus_name_their_recipient() -> None:
     bounces = [parse(raw) for name, raw in messages() if name.startswith("flufl-bounce")]
