@@ -20,6 +20,8 @@ from mailcrm.core.parsed import Invitation
 CALENDAR_BYTES = 256 * 1024
 EVENTS = 20
 OBSERVANCES = 50
+#: The rule of a zone has some 60.
+RULE_CHARACTERS = 500
 #: What is shown of a summary or a location.
 WORDS_CHARACTERS = 1_000
 
@@ -229,7 +231,7 @@ def _last_onset(rule: str, start: datetime, local: datetime) -> datetime | None:
     """Return when an observance began last before a time; of rules, those that zones have are read."""
     if start > local:
         return None
-    said = dict(part.partition("=")[::2] for part in rule.upper().split(";"))
+    said = dict(part.partition("=")[::2] for part in rule[:RULE_CHARACTERS].upper().split(";"))
     until, _ = _local(said.get("UNTIL", ""))
     if said.get("FREQ") == "YEARLY":
         last = min(local, until or local)

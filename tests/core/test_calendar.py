@@ -100,6 +100,7 @@ def test_times_are_read_in_utc(start: str, zone: str, moment: datetime | None) -
         ("BYMONTH=11;BYDAY=1SU;UNTIL=20061101T000000Z", utc(2026, 11, 1, 14)),
         ("BYMONTH=11", utc(2026, 11, 1, 15)),
         ("BYMONTH=99;BYDAY=9SU", utc(2026, 11, 1, 14)),
+        ("BYMONTH=11;BYDAY=1SU;BYMONTHDAY=1" + ",1" * 100_000, utc(2026, 11, 1, 15)),
     ],
 )
 def test_the_rules_of_zones_are_followed(rule: str, moment: datetime) -> None:
