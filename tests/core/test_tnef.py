@@ -157,6 +157,13 @@ def test_rich_text_is_read_when_there_is_nothing_else() -> None:
     assert parse(winmail(tnef(message((BINARY, RTF, stored(rtf)))))).text == "Hello\ncafé {ok}"
 
 
+def test_text_is_searched_for_in_a_few_winmails_only() -> None:
+    silent = part("application/ms-tnef", tnef(message((BINARY, RTF, stored(b"{" * 900_000)))))
+    speaking = part("application/ms-tnef", tnef(message((BINARY, RTF, stored(rb"{\rtf1 Hello}")))))
+    assert parse(mail(multipart("mixed", silent, silent, speaking))).text == "Hello"
+    assert parse(mail(multipart("mixed", *[silent] * 30, speaking))).text == ""
+
+
 def test_compressed_text_is_decompressed() -> None:
     # The examples of MS-OXRTFCP, 3.1 and 3.2.
     simple = bytes.fromhex(
