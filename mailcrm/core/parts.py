@@ -29,6 +29,8 @@ from mailcrm.core.headers import (
 #: No real email comes near; what was cut off is told in `repairs`, as `limit:parts` and `limit:depth`.
 PARTS = 1_000
 DEPTH = 50
+#: Each label of a charset makes one of its own, and a sender may invent thousands.
+REPAIRS = 50
 #: Longer types name a file or a boundary, which do not come again.
 TYPE_BYTES = 100
 #: No word that means anything is longer (dispositions, encodings, `flowed`).
@@ -110,7 +112,7 @@ class Message:
 
     def repair(self, name: str) -> None:
         """Take down what had to be guessed, mended or cut off, once."""
-        if name not in self.repairs:
+        if name not in self.repairs and len(self.repairs) < REPAIRS:
             self.repairs.append(name)
 
     def repaired(self, text: str, repairs: list[str] | str | None) -> str:

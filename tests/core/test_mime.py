@@ -399,6 +399,12 @@ def test_references_keep_the_newest_hundred() -> None:
     assert found[-1] == "499@example.com"
 
 
+def test_repairs_are_bounded() -> None:
+    words = b" ".join(b"=?x%d?q?=ff?=" % number for number in range(1_000))
+    email = parse(b"Subject: " + words + b"\n\n")
+    assert (len(email.repairs), len(email.subject)) == (50, 1_000)
+
+
 @pytest.mark.parametrize(
     "raw",
     [
