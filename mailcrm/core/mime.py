@@ -90,7 +90,7 @@ def parse(raw: bytes) -> ParsedEmail:
     automatic = email.root.type == "multipart/report" or _is_automatic(fields)
     deliveries = email.deliveries(subject, text, participants, automatic=automatic)
     signed, encrypted = email.protection(text)
-    separated = separate(text)
+    separated = separate(text, subject)
     new, _ = new_and_quoted(text, separated.spans)
     return ParsedEmail(
         message_id=message_id,

@@ -43,15 +43,15 @@ class Separated:
 _ALL_NEW = Separated(spans=(), forwards=())
 
 
-def separate(text: str) -> Separated:
+def separate(text: str, subject: str = "") -> Separated:
     """Return what of a text is not new; never raises, and takes time linear in its length.
 
-    There are as many forwards as spans of kind FORWARD. A header block without a word that says
-    whether it was answered or forwarded is a QUOTE below new text, and a FORWARD where there is none.
+    There are as many forwards as spans of kind FORWARD. A header block is a FORWARD where the subject says
+    so (`FW:`) or there is no new text above it, otherwise a QUOTE.
     """
     if not _has_a_sign(text):
         return _ALL_NEW
-    return _Text(text).separated()
+    return _Text(text, forwarded=_FORWARDED_SUBJECT.match(subject) is not None).separated()
 
 
 # --- words -----------------------------------------------------------------------------------
@@ -150,6 +150,13 @@ _OPENINGS = _table(
         "|전달된 메시지 시작|전달된 메시지|전달된 이메일|転送されたメッセージ|以下是转发的邮件|开始转发邮件"
         "|下面是被转发的邮件|以下是轉寄的郵件|開始轉寄郵件|以下是轉寄郵件|開始轉寄訊息",
     }
+)
+
+#: What programs put before the subject of what they forward, perhaps behind a mark of the server. Outlook
+#: says nothing else of it. `VS` is not here: it is an answer in Finnish.
+_FORWARDED_SUBJECT = re.compile(
+    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|wg|tr|rv|enc|i|pd|vb|vl|[iİ]lt|doorst|전달|転送|转发|轉寄|轉發)\s?[:：]",
+    re.IGNORECASE,
 )
 
 #: Lotus Notes names who forwards: `----- Forwarded by Kim Lee/Sales/Acme on 06/15/2026 09:00 AM -----`.
@@ -314,8 +321,9 @@ class _Header(NamedTuple):
 class _Text:
     """A text under separation; positions are numbers of lines."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, forwarded: bool = False) -> None:
         self._lines = text.split("\n")
+        self._forwarded = forwarded
         self._spans: list[tuple[SpanKind, int, int]] = []
         self._forwards: list[Forward] = []
         self._doubtful = 0
@@ -370,8 +378,9 @@ class _Text:
         quoted = self._is_quoted(following)
         end = self._run_end(following) if quoted else self._last_line()
         # An answer may stand below a quote that ends; below one that does not, nothing was answered.
-        alone = lead.header and not quoted and not self._spans and not self._is_new_above(lead.start)
-        self._take(SpanKind.FORWARD if alone else lead.kind, lead.start, end, lead.header)
+        first = lead.header and not quoted and not self._spans
+        forwards = first and (self._forwarded or not self._is_new_above(lead.start))
+        self._take(SpanKind.FORWARD if forwards else lead.kind, lead.start, end, lead.header)
         return end if quoted else len(self._lines)
 
     def _take(self, kind: SpanKind, start: int, end: int, header: Forward | None) -> None:
@@ -701,7 +710,7 @@ def _is_header_of_email(fields: Mapping[str, str]) -> bool:
     """Say whether fields without a divider above are those of an email, not of a form or an order.
 
     There is a sender, a date, and whom it went to or what about. `Date` with From and To is also in
-    an order for transport, so there must be a subject or an address, too.
+    an order for transport or a ticket, so there must be an address, too, or a subject and the time of day.
     """
     if "from" not in list(fields)[:2] or not fields["from"]:
         return False
@@ -709,7 +718,9 @@ def _is_header_of_email(fields: Mapping[str, str]) -> bool:
         return "to" in fields or "subject" in fields
     if not any(map(str.isdigit, fields.get("date", ""))):
         return False
-    return "subject" in fields or ("to" in fields and "@" in fields["from"] + fields["to"])
+    if "@" in fields["from"] + fields.get("to", ""):
+        return "to" in fields or "subject" in fields
+    return "subject" in fields and _TIMED.search(fields["date"]) is not None
 
 
 # --- forwards --------------------------------------------------------------------------------

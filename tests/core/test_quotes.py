@@ -363,6 +363,29 @@ def test_a_header_block_below_nothing_is_a_forward(header: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("FW: Offer", SpanKind.FORWARD),
+        ("Fwd: Re: Offer", SpanKind.FORWARD),
+        ("[EXTERNAL] WG: Angebot", SpanKind.FORWARD),
+        ("TR : Offre", SpanKind.FORWARD),
+        ("转发：报价", SpanKind.FORWARD),
+        ("전달: 견적", SpanKind.FORWARD),
+        ("Re: FW: Offer", SpanKind.QUOTE),
+        ("VS: Tarjous", SpanKind.QUOTE),
+        ("Trip: when?", SpanKind.QUOTE),
+    ],
+)
+def test_below_new_text_the_subject_says_whether_a_header_block_is_forwarded(
+    subject: str, kind: SpanKind
+) -> None:
+    for divider in ("", "-----Original Message-----\n"):
+        found = separate(f"Please handle.\n\n{divider}{HEADERS['en outlook']}\n\n{REST}", subject)
+        assert [span.kind for span in found.spans] == [kind]
+        assert [forward.name for forward in found.forwards] == ["Kim Minsu"] * (kind is SpanKind.FORWARD)
+
+
 @pytest.mark.parametrize("divider", DIVIDERS.values(), ids=DIVIDERS)
 def test_a_divider_quotes_to_the_end(divider: str) -> None:
     for header in (
@@ -478,6 +501,7 @@ def test_prose_is_never_a_quote() -> None:
         "Am 15.06.2026 um 9:00 Uhr schrieb mir Ihr Kollege Folgendes:\nDas geht.\nStimmt das?",
         "From: the factory to: you\nDate: soon\nWe ship.",
         "From: Busan\nTo: Rotterdam\nDate: 15 June 2026\n20 pallets, please.",
+        "From: Busan\nTo: Rotterdam\nDate: 15 June 2026\nSubject: to prior sale\nPlease confirm.",
         "From: 10\nTo: 20\nof them.",
         "Subject: to change.\nTo: everyone\nFrom: me",
         "Our prices:\n> 100 pcs   5.00 EUR\n> 500 pcs   4.50 EUR\n>= 1.000 pcs 4.20 EUR\nper piece.",
