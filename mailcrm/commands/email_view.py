@@ -115,6 +115,8 @@ def _notes(email: EmailFull) -> Iterator[str]:
         yield "truncated"
     if email.row.gone:
         yield "gone from the server"
+    if email.from_ambiguous:
+        yield "it is not clear who sent it, so it is not linked by itself"
     if email.encrypted:
         yield "encrypted, to be read with a mail program that has the key"
     if email.signed:

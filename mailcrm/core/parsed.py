@@ -153,6 +153,7 @@ class EmailFull:
 
     row: EmailRow
     participants: tuple[Participant, ...]
+    from_ambiguous: bool
     attachments: tuple[Attachment, ...]
     text: str
     spans: tuple[Span, ...]

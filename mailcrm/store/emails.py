@@ -199,6 +199,7 @@ def _full(db: Database, rows: Sequence[Row]) -> "list[EmailFull]":
         EmailFull(
             row=email_row(row, recipients[row["id"]]),
             participants=said.participants,
+            from_ambiguous=said.from_ambiguous,
             attachments=said.attachments,
             text=said.text,
             spans=said.spans,

@@ -202,6 +202,12 @@ def test_notes_tell_of_signatures_encryption_and_trackers(filled: Filled) -> Non
     )
 
 
+def test_a_note_tells_of_a_sender_that_is_not_clear(filled: Filled) -> None:
+    desk = filled(with_notes(says("x"), from_ambiguous=True))
+    assert ["note", "it is not clear who sent it, so it is not linked by itself"] in fields(desk)
+    assert desk.run("thread", "show", "1", "--json").json["emails"][0]["from_ambiguous"] is True
+
+
 def test_json_has_every_field(filled: Filled) -> None:
     mail = says("new\n> old", (SpanKind.QUOTE, "> old"), forwards=[LEE], invitations=[MEETING])
     report = Delivery(address="a@example.org", action="failed", status="5.1.1", reason="unknown")
