@@ -12,6 +12,7 @@ from datetime import datetime
 from mailcrm.core import mime
 from mailcrm.core.file_kinds import disguise
 from mailcrm.core.file_names import safe_name
+from mailcrm.core.model import called
 from mailcrm.core.parsed import Attachment
 from mailcrm.new_files import Folder
 from mailcrm.store import Database, emails
@@ -55,7 +56,7 @@ def attachments(
             row = AttachmentRow(
                 number=number,
                 email_id=email.row.id,
-                sender=email.row.sender_name or email.row.sender,
+                sender=called(email.row.sender_name, email.row.sender),
                 received_at=email.row.received_at,
                 attachment=attachment,
                 sha256=hashlib.sha256(content).hexdigest(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mailcrm.core.model import Direction, EmailRow, ThreadRow, Visibility
+from mailcrm.core.model import Direction, EmailRow, ThreadRow, Visibility, called
 from mailcrm.render import Cell, Column
 
 
@@ -25,7 +25,7 @@ def other_side(row: EmailRow) -> str:
     """Return who an email is from, or, when it is ours, whom it is to."""
     if row.direction is Direction.OUT and row.recipients:
         return ", ".join(row.recipients)
-    return row.sender_name or row.sender or "(nobody)"
+    return called(row.sender_name, row.sender) or "(nobody)"
 
 
 def email_columns(rows: Sequence[EmailRow]) -> list[Column]:

@@ -159,6 +159,14 @@ class Participant:
     address: str
 
 
+def called(name: str, address: str) -> str:
+    """Return one word for a person: the name, or the address when there is no name to trust.
+
+    A name with an @, full-width or not, could be taken for the address: `"ceo@example.com" <x@example.org>`.
+    """
+    return name if name and "@" not in name and "\uff20" not in name else address or name
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThreadRow:
     """A line of the inbox: a thread with what it is linked to."""

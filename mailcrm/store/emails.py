@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from mailcrm.core.errors import NotFound
-from mailcrm.core.model import Account, EmailRow, Folder
+from mailcrm.core.model import Account, EmailRow, Folder, called
 from mailcrm.core.plan import Arrival, digest
 from mailcrm.core.threads import thread_ids
 from mailcrm.store.contents import EMAILS_AT_ONCE, Content, add_contents, batch, in_row, sources, stored
@@ -241,7 +241,7 @@ def timeline(
 def _recipients(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     found: dict[int, list[str]] = {key: [] for key in ids}
     for row in db.read("recipients", ids=ids):
-        found[row["email_id"]].append(row["name"] or row["address"])
+        found[row["email_id"]].append(called(row["name"], row["address"]))
     return {key: tuple(people) for key, people in found.items()}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailcrm.core.errors import NotFound, NotPermitted
-from mailcrm.core.model import Account, Link, ThreadRow, Visibility
+from mailcrm.core.model import Account, Link, ThreadRow, Visibility, called
 from mailcrm.core.threads import conversations
 from mailcrm.store import crm
 from mailcrm.store.database import Database, Row
@@ -154,7 +154,7 @@ def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
     unread = {row["thread_id"] for row in db.read("thread_unread", ids=ids)}
     people: dict[int, list[str]] = defaultdict(list)
     for row in db.read("thread_correspondents", ids=ids):
-        people[row["thread_id"]].append(row["name"] or row["address"])
+        people[row["thread_id"]].append(called(row["name"], row["address"]))
     links: dict[int, list[Link]] = defaultdict(list)
     for link in crm.links(db, ids):
         links[link.thread_id].append(link)
