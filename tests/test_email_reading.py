@@ -112,3 +112,12 @@ def test_what_the_page_shows_as_before_is_what_the_standard_library_reads(name: 
 @pytest.mark.parametrize("name", SHAPES)
 def test_what_the_page_shows_as_after_is_what_the_program_prints(desk: Desk, name: str) -> None:
     assert told()[name][1] == after(desk, name)
+
+
+def test_lists_name_a_sender_by_the_address_that_is_real(desk: Desk) -> None:
+    thread = str(list(SHAPES).index("forward-with-files.eml") + 1)
+    shown = (
+        desk.run("inbox").out + desk.run("search", "송금").out + desk.run("thread", "attachments", thread).out
+    )
+    assert shown.count("x@example.org") == 4
+    assert "ceo@example.com" not in shown
