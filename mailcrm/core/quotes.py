@@ -269,15 +269,15 @@ _HEADER_SIGN = (
 _SIGN = rf"(?:>|\*?--|[ \t\xa0*_|]*+(?:{_HEADER_SIGN})[ \t\xa0*_]*+[:：|])"
 _SIGN_AT_START = re.compile(_SIGN)
 _SIGN_BELOW = re.compile("\n" + _SIGN)
+#: With two blanks, as Yahoo writes it. To look for each is much faster than a pattern.
+_INTRODUCTION_LINE_ENDS = (":\n", ": \n", ":  \n", "：\n", "： \n", "：  \n")
 
 
 def _has_a_sign(text: str) -> bool:
     """Say whether a text could hold anything but new text; most do not, and are done here."""
     return (
         _SIGN_BELOW.search(text) is not None
-        or ":\n" in text
-        or ": \n" in text
-        or "：\n" in text
+        or any(end in text for end in _INTRODUCTION_LINE_ENDS)
         or text.endswith((":", "："))
         or _SIGN_AT_START.match(text) is not None
         or _is_app_line(text[-400:].rstrip().rpartition("\n")[2])

@@ -320,6 +320,7 @@ def test_an_introducing_line_belongs_to_its_quote(introduction: str) -> None:
 @pytest.mark.parametrize("introduction", INTRODUCTIONS.values(), ids=INTRODUCTIONS)
 def test_an_introducing_line_without_signs_below_quotes_to_the_end(introduction: str) -> None:
     assert new_text(f"Yes, here it is.\n\n{introduction}\n\n{REST}") == "Yes, here it is."
+    assert new_text(f"Yes, here it is.\n\n    {introduction}  \n \n{REST}") == "Yes, here it is."
 
 
 @pytest.mark.parametrize("introduction", INTRODUCTIONS.values(), ids=INTRODUCTIONS)
