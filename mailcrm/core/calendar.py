@@ -73,7 +73,7 @@ def invitations(text: str, method: str) -> tuple[Invitation, ...] | None:
     calendar = _read(text[:CALENDAR_BYTES])
     if calendar is None:
         return None
-    method = (calendar.value("METHOD") or method).upper()[:20]
+    method = (calendar.words("METHOD") or method).upper()[:20]
     if not method:
         return ()
     zones = {inner.value("TZID"): inner for inner in calendar.components if inner.name == "VTIMEZONE"}

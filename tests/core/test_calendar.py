@@ -42,6 +42,10 @@ def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> date
     return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
+def test_a_method_is_one_line_without_controls() -> None:
+    assert one(calendar("UID:1", "DTSTART:20260301T090000Z", method="REQ\x1b[31m\x9b")).method == "REQ [31M"
+
+
 def test_an_invitation_is_read() -> None:
     found = one(
         calendar(
