@@ -87,8 +87,9 @@ def parse(raw: bytes) -> ParsedEmail:
     participants, ambiguous = _participants(message, fields)
     text = email.text()
     attachments = tuple(attachment for attachment, _ in email.attached())
-    automatic = email.root.type == "multipart/report" or _is_automatic(fields)
-    deliveries = email.deliveries(subject, text, participants, automatic=automatic)
+    answered = email.root.type == "multipart/report" or _is_answer_of_program(fields)
+    automatic = answered or _is_automatic(fields)
+    deliveries = email.deliveries(subject, text, participants, answered=answered)
     signed, encrypted = email.protection(text)
     separated = separate(text, subject)
     new, _ = new_and_quoted(text, separated.spans)
@@ -178,11 +179,18 @@ _SUBMITTED_BY_PERSON = re.compile(rb"(?:no)?(?=[;(\s]|\Z)", re.IGNORECASE)
 
 
 def _is_automatic(fields: Fields) -> bool:
-    """Say whether the header shows a bounce, an auto-reply, list or bulk mail (RFC 3834, 2919, 2369)."""
+    """Say whether the header shows what a program sends, list or bulk mail (RFC 3834, 2919, 2369)."""
     return (
         not _BULK_FIELDS.isdisjoint(fields)
         or _SUBMITTED_BY_PERSON.match(value_of(fields, b"auto-submitted")) is None
         or value_of(fields, b"precedence").lower() in (b"bulk", b"list", b"junk", b"auto_reply")
+    )
+
+
+def _is_answer_of_program(fields: Fields) -> bool:
+    """Say whether the header shows a bounce or an auto-reply (RFC 5321, 4.5.5; RFC 3834, 5)."""
+    return (
+        value_of(fields, b"auto-submitted").lower().startswith(b"auto-replied")
         or value_of(fields, b"return-path").replace(b" ", b"") == b"<>"
         or b"mailer-daemon" in (value_of(fields, b"from") + value_of(fields, b"return-path")).lower()
     )
@@ -212,8 +220,10 @@ _REPORT_SUBJECT = re.compile(
     r"|unzustell|nicht zu|non remis|non distribu|반송|배달|전송 ?실패|退信|退回|配信|配達",
     re.IGNORECASE,
 )
+# Suppliers write of a delay of delivery, too: of goods.
 _SURE_REPORT_SUBJECT = re.compile(
-    r"undeliver(?:able|ed) ?(?:mail|message|e-?mail|:)|delivery (?:status notification|fail|delay)"
+    r"undeliver(?:able|ed) ?(?:mail|message|e-?mail|:)"
+    r"|delivery (?:status notification|failure(?: notice| notification)?\s*\Z)"
     r"|(?:mail|message) (?:delivery (?:fail|problem|warn)|could not be deliver)|returned mail|failure notice",
     re.IGNORECASE,
 )
@@ -406,13 +416,16 @@ class _Email:
         return tuple(found)[:INVITATIONS]
 
     def deliveries(
-        self, subject: str, text: str, participants: Sequence[Participant], *, automatic: bool
+        self, subject: str, text: str, participants: Sequence[Participant], *, answered: bool
     ) -> tuple[Delivery, ...]:
-        """Return what a delivery report says, by the standard or in its own words."""
+        """Return what a delivery report says, by the standard or in its own words.
+
+        `answered`: a program sent it in answer to an email, as reports are; parcels are delivered, too.
+        """
         reports = [part for part in self._others if part.type in _REPORT_TYPES]
         failed = self.fields.get(b"x-failed-recipients", ())
         # An answer that is sent while somebody is away names other people, too, and has no sender either.
-        sounds = _REPORT_SUBJECT.search(subject) if automatic else _SURE_REPORT_SUBJECT.match(subject)
+        sounds = _REPORT_SUBJECT.search(subject) if answered else _SURE_REPORT_SUBJECT.match(subject)
         if not reports and not failed and not sounds and not _from_server(participants):
             return ()
         from mailcrm.core.delivery import standard_deliveries, told_deliveries  # late: rare

@@ -181,6 +181,10 @@ def test_failed_recipients_of_the_header_are_believed() -> None:
         ("Auto-Submitted: auto-replied\nSubject: Away", "I cannot be reached; write to\n\nkim@example.kr"),
         ("List-Unsubscribe: <x>\nSubject: News", "Undeliverable? Write to kim@example.kr"),
         ("From: postmaster@example.com\nSubject: Welcome", "Your account kim@example.kr is ready."),
+        ("Subject: Delivery delay of PO 17", "The pumps could not be delivered.\n\nKim\nkim@example.kr"),
+        ("Subject: Delivery failure of pump 17", "It could not be delivered.\n\nKim\nkim@example.kr"),
+        ("List-Unsubscribe: <x>\nSubject: Delivery failed: your parcel", "Not delivered.\nhelp@example.kr"),
+        ("Auto-Submitted: auto-generated\nSubject: 배송 실패", "배달하지 못했습니다.\nhelp@example.kr"),
     ],
 )
 def test_what_people_write_is_no_report(head: str, text: str) -> None:
