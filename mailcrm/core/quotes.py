@@ -487,7 +487,7 @@ class _Text:
         match _role(self._lines[position]):
             case "from" | "sent":
                 header = self._header(position)
-                if header and _is_header_of_email(header.fields):
+                if header and _is_header_of_email(header.fields) and not self._is_form(header.end):
                     start = self._with_rule(position)
                     return _Lead(start, header.end, SpanKind.QUOTE, _forward(header.fields))
             case "to":
@@ -526,6 +526,11 @@ class _Text:
         if "date" not in fields and (found := _NOTES_SENDER.fullmatch(fields.get("from", ""))):
             fields["from"], fields["date"] = found.groups()
         return _Header(fields, end) if fields else None
+
+    def _is_form(self, position: int) -> bool:
+        """Say whether the fields above go on, as in what a website sends on: `Message: I need a pump.`"""
+        found = _FIELD.match(self._lines[position]) if position < len(self._lines) else None
+        return found is not None and found[2] != "" and not found[2].startswith("//")
 
     def _with_rule(self, position: int) -> int:
         """Return where a header begins, with the line of underscores that Outlook puts above it."""
