@@ -528,7 +528,7 @@ class _Text:
         return _Header(fields, end) if fields else None
 
     def _is_form(self, position: int) -> bool:
-        """Say whether the fields above go on, as in what a website sends on: `Message: I need a pump.`"""
+        """Say whether the fields above go on, as those of a website's form do: `Message: I need a pump`."""
         found = _FIELD.match(self._lines[position]) if position < len(self._lines) else None
         return found is not None and found[2] != "" and not found[2].startswith("//")
 
