@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq
 
-.PHONY: help demo test test-long check bench bench-growth format clean
+.PHONY: help demo test test-long check fuzz bench bench-growth format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F ': ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ check: $(VENV)/.dev-installed ## check formatting, style, types and the layers
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+fuzz: $(VENV)/.fuzz-installed ## look ten minutes for emails that break the reading; FUZZ_SECONDS sets another time
+	$(bin)/python -m tests.fuzz
 
 bench: $(VENV)/.dev-installed ## compare the speed with that of other programs
 	@tools/install-servers bench
@@ -64,3 +67,9 @@ $(VENV)/.dev-installed: $(bin)/pip pyproject.toml constraints.txt
 	$(pip) install --upgrade 'pip>=25.1'
 	$(pip) install --constraint constraints.txt --editable '.[postgres,demo]' --group dev
 	@touch $(VENV)/.demo-installed $@
+
+# There are wheels of atheris for some systems and versions of Python only, and its source needs Clang.
+$(VENV)/.fuzz-installed: $(VENV)/.dev-installed
+	$(pip) install --constraint constraints.txt --only-binary atheris --group fuzz || \
+		echo 'atheris is not to be had for this Python on this system: Hypothesis looks alone.' >&2
+	@touch $@
