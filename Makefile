@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq
 
-.PHONY: help demo test test-long check fuzz bench bench-growth format clean
+.PHONY: help demo test test-long check fuzz bench bench-growth bench-reading format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F ': ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -42,6 +42,10 @@ bench-growth: $(VENV)/.dev-installed ## measure mailcrm alone on mailboxes of se
 	@tools/install-servers
 	@$(bin)/python -m compileall -q mailcrm
 	$(bin)/python -m tests.bench.growth
+
+bench-reading: $(VENV)/.dev-installed ## measure how fast emails are read
+	@$(bin)/python -m compileall -q mailcrm
+	$(bin)/python -m tests.bench.reading
 
 format: $(VENV)/.dev-installed ## format the source, and repair what can be repaired
 	$(bin)/ruff format
