@@ -21,13 +21,13 @@ from mailcrm.observing import WINDOW, Identified, Observed, identify
 from mailcrm.reading import Downloaded, HandedIn, Reader
 from mailcrm.store.emails import NewEmail
 
-#: A batch is one transaction: a killed sync repeats those that were on their way, nine at most.
+#: A batch is one transaction: a killed sync repeats those that were on their way, seven at most.
 BATCH_EMAILS = 200
 _BATCH_BYTES = 6_000_000
 #: Batches that are downloaded, or being read, while one is stored.
 _AHEAD = 1
 #: Batches that are read and wait for the store: now and then it writes for as long as some take to come.
-_READ = 4
+_READ = 2
 #: A folder on which the server hangs up so often, with nothing given in between, is given up. It takes
 #: eleven to come from a window down to the one email on whose header a server stumbles.
 _CUTS = 15
