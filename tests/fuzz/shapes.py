@@ -49,6 +49,16 @@ CHARSETS = _cut(
     "utf-32|unknown-8bit|default|unicode_escape|''"
 )
 
+#: Those that a program could take for a charset by their form.
+LABELS = st.sampled_from(CHARSETS) | st.builds(
+    "{}{}{}".format,
+    st.sampled_from(
+        ("cp", "x-cp", "ibm", "windows", "dos", "iso", "iso8859", "iso-8859", "koi8", "utf", "mac", "")
+    ),
+    st.sampled_from(("-", "_", "")),
+    st.integers(0, 17) | st.integers(0, 1_300) | st.integers(),
+)
+
 HTML_WORDS = _cut(
     "<p>|</p>|<div>|</div>|<br>|<table>|<tr>|<td>|</td>|</tr>|</table>|<ul>|<ol>|<li>|</li>|<blockquote>"
     '|</blockquote>|<pre>|</pre>|<a href="https://example.com/">|</a>|<script>|</script>|<style>|</style>'
@@ -255,7 +265,7 @@ def _leaves(draw: st.DrawFn) -> bytes:
         st.sampled_from((*_CONTENTS, b"application/ms-tnef", b"message/delivery-status", b"message/rfc822"))
     )
     if kind in _CONTENTS:
-        charset = draw(st.sampled_from(CHARSETS))
+        charset = draw(LABELS)
         used = draw(st.sampled_from(("utf-8", "euc-kr", "gb18030", "big5", "shift_jis", "utf-16", charset)))
         try:
             data = draw(_CONTENTS[kind]).encode(used, "replace")

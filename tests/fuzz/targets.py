@@ -153,11 +153,15 @@ TARGETS = {
         most=TEXT_BYTES,
         inputs=st.builds(
             lambda label, data: label.encode() + b"\n" + data,
-            st.sampled_from(shapes.CHARSETS),
+            shapes.LABELS,
             shapes.bytes_of(shapes.HEADER_WORDS) | st.binary(),
         ),
         seeds=[f"{label}\n안녕 您好 ü".encode() for label in shapes.CHARSETS],
-        words=[*shapes.HEADER_WORDS, *_encoded(shapes.CHARSETS)],
+        words=[
+            *shapes.HEADER_WORDS,
+            *_encoded(shapes.CHARSETS),
+            *b"cp windows- ibm dos iso-8859- 85 86 125".split(),
+        ],
         patterns=[
             (label.encode() + b"\n" + before, word, b"")
             for label in shapes.CHARSETS
