@@ -92,7 +92,7 @@ def without_tag(address: str) -> str:
 # An encoded word is one token, because broken programs leave commas in it; brackets stay brackets.
 _TOKEN = re.compile(
     r'=\?[^?\s"<>]{1,60}\?[bBqQ]\?[^?\s"<>]*+\?='
-    r'|"(?:[^"\\]++|\\.)*+"|\\.|[()<>,;:]|(?:[^"\\()<>,;:=]|=(?!\?))++|.',
+    r'|"(?:[^"\\]++|\\.)*+"|(?:\\.)++|[()<>,;:]|(?:[^"\\()<>,;:=]|=(?!\?))++|.',
     re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"\\.|[()]", re.DOTALL)

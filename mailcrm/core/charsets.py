@@ -54,7 +54,8 @@ _CODECS = {
 }
 _CODECS["utf-32"] = "utf-32"
 _NUMBERED = re.compile(
-    r"(?:iso-?8859-?(?P<iso>[2-9]|1[03-6])|(?:cp|x-cp|windows|ibm|dos)-?(?P<page>437|737|775|85\d|86\d|125\d))"
+    r"iso-?8859-?(?P<iso>[2-9]|1[03-6])"
+    r"|(?:cp|x-cp|windows|ibm|dos)-?(?P<page>437|737|775|85[025-8]|86[0-69]|125[0-8])"
 )
 
 #: Code pages of Windows that are called in another way elsewhere.

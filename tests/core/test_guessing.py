@@ -104,3 +104,9 @@ def test_any_bytes_are_text(data: bytes, label: str | None) -> None:
     text, _ = decode_charset(data, label)
     assert "\0" not in text
     text.encode()
+
+
+def test_a_label_with_any_number_is_read() -> None:
+    for prefix in ("cp", "x-cp", "windows-", "ibm", "dos-", "iso-8859-", "koi8-"):
+        for number in range(2_000):
+            assert decode_charset(b"\xe1", f"{prefix}{number}")[0]
