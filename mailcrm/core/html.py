@@ -8,7 +8,7 @@ whoever reads the lines that begin with `>`.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
@@ -25,9 +25,9 @@ LIST_LEVELS = 8
 #: An email written by hand has few links. One with more is a newsletter, in which nearly every word leads
 #: through a counter of clicks: the addresses would bury the text.
 MOST_LINKS = 30
-#: A longer address fills lines and tells nothing but its host, which is what is shown of it: the rest is the
-#: number under which a click is counted. The whole of it is in the HTML, which is kept.
-LINK_CHARACTERS = 100
+#: Of a longer address only its host is shown: what is told by so many characters is for machines. Links to a
+#: meeting or to a large file that a mail service keeps have some 200 to 400. The HTML is kept.
+LINK_CHARACTERS = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -328,7 +328,7 @@ _LINE = "\x01"  # a line break that stays
 _SPACE = "\x02"  # a space that stays
 _TARGET, _TARGET_END = "\x03", "\x04"  # around the address of a link
 _BLANK = "\x1c"  # a no-break space: Python counts it as a blank, and it keeps a text in ASCII
-_TARGETS = re.compile(f" ?{_TARGET}[^{_TARGET_END}]*+{_TARGET_END}")
+_TARGETS = re.compile(f" ?{_TARGET}<([^{_TARGET_END}]*)>{_TARGET_END}")
 
 _OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")
 #: Characters that take no room, with which newsletters fill what the list of emails shows of them; and
@@ -429,7 +429,8 @@ class _Page:
         self._grid: list[list[tuple[int, int, bool]]] | None = None
         self._cells_left = MOST_CELLS
         self._with_targets = with_targets
-        self._told: set[str] = set()
+        #: The targets that are written already, each with the text of its link.
+        self._told: dict[str, str] = {}
         #: What an open link leads to, its image's text (None if it has words), and where its words begin.
         self._in_link = False
         self._target = ""
@@ -576,7 +577,7 @@ class _Page:
             return
         target, self._target, self._alt = self._target, "", None
         if target and target not in self._told:
-            self._told.add(target)
+            self._told[target] = " ".join(label.replace(_LINE, " ").split())
             if not _says(label, target):
                 self.words.append(f" {_TARGET}<{target}>{_TARGET_END}")
 
@@ -621,7 +622,7 @@ class _Page:
         self._end_line()
         if (rows := self._grid) and len(rows) < (cells := sum(map(len, rows))) <= self._cells_left:
             self._cells_left -= cells
-            _set_table(self._lines, [[_Cell(*cell) for cell in row] for row in rows])
+            _set_table(self._lines, [[_Cell(*cell) for cell in row] for row in rows], self._told)
         self._grid = None
         self._blank = True
 
@@ -750,7 +751,7 @@ def _target(attributes: str) -> str:
         # As a browser does (URL standard, 4.4): line breaks are left out, blanks written as %20.
         href = "%20".join(_visible(re.sub(r"[\t\r\n]", "", href)).split())
     if href[:7].lower() == "mailto:":
-        address = _visible(unquote(href[7:].partition("?")[0]))
+        address = _visible(unquote(href[7:].partition("?")[0])).strip()
         is_one = "@" in address and len(address.split()) == 1 and len(address) <= LINK_CHARACTERS
         return address if is_one else ""
     if "safelinks" in href and (wrapped := _SAFE_LINK.match(href)):
@@ -790,8 +791,13 @@ _NARROWEST = 12
 _AMOUNT = re.compile(r"[-+(]?(?:[A-Z]{3} ?|[^\w\s]{0,2} ?)\d[\d.,' ]*+(?:[^\W\d_]{1,3}|[^\w\s]{1,2})?\)?")
 
 
-def _set_table(lines: list[tuple[bool, int, str, str]], grid: list[list[_Cell]]) -> None:
-    """Set the cells of a table beside each other where they fit, as columns if it has some."""
+def _set_table(
+    lines: list[tuple[bool, int, str, str]], grid: list[list[_Cell]], labels: Mapping[str, str]
+) -> None:
+    """Set the cells of a table beside each other where they fit, as columns if it has some.
+
+    Targets find no room in columns: they stand below these, each behind the text of its link in `labels`.
+    """
     first = next(cell.start for row in grid for cell in row)
     body = [_Line(*line) for line in lines[first:]]
     if not body or any(line.lead or line.depth != body[0].depth for line in body):
@@ -804,7 +810,9 @@ def _set_table(lines: list[tuple[bool, int, str, str]], grid: list[list[_Cell]])
     texts = [[(cell, [_TARGETS.sub("", line.text) for line in part]) for cell, part in row] for row in rows]
     if columns := _columns(texts, room):
         blank = body[0].blank
+        targets = [target for line in body for target in _TARGETS.findall(line.text)]
         lines[first:] = [(blank and not index, depth, "", text) for index, text in enumerate(columns)]
+        lines += [(not index, depth, "", f"{labels[each]} <{each}>") for index, each in enumerate(targets)]
     else:
         lines[first:] = [line for row in rows for line in _beside([part for _, part in row if part], room)]
 

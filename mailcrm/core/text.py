@@ -35,17 +35,26 @@ _INVISIBLE = re.compile(
 )
 
 
+#: An address behind the words that lead to it, whether `core.html` wrote it or a mail program.
+_LINK = re.compile(r"(?<=\S)\s?<https?://[^\s<>]*+>?")
+
 #: The first line that is not quoted and not empty.
 _OWN_LINE = re.compile(r"^(?!>)[^\S\n]*+\S", re.MULTILINE)
 
 
 def preview(text: str) -> str:
-    """Return the first 200 characters of a text on one line; quoted lines at its beginning are left out."""
+    """Return the first 200 characters of a text on one line.
+
+    Quoted lines at its beginning are left out, and the addresses of links that have a text.
+    """
     own = _OWN_LINE.search(text, 0, 10_000)
     start = own.start() if own else 0
     # Twice the length is enough for nearly all; many blanks and invisible characters take more.
     for end in (start + 2 * PREVIEW_CHARACTERS, start + 10 * PREVIEW_CHARACTERS):
-        visible = " ".join(_INVISIBLE.sub("", text[start : min(end, 10_000)]).split())
+        visible = _INVISIBLE.sub("", text[start : min(end, 10_000)])
+        if "<http" in visible:
+            visible = _LINK.sub("", visible)
+        visible = " ".join(visible.split())
         if len(visible) >= PREVIEW_CHARACTERS:
             break
     return visible[:PREVIEW_CHARACTERS].rstrip()

@@ -102,7 +102,8 @@ def test_lists_have_bullets_numbers_and_depth(html: str, expected: str) -> None:
         ("<a name=x>a</a> <a>b</a> <a href>c</a>", "a b c"),
         ("<a href='https://example.com/?a=1&amp;b=2'>a</a>", "a <https://example.com/?a=1&b=2>"),
         ("<a href='https://example.com/a b\u202e'>a</a>", "a <https://example.com/a%20b>"),
-        ("<a href='https://x:y@example.com/" + "z" * 200 + "'>a</a>", "a <https://example.com/…>"),
+        ("<a href='https://example.com/" + "z" * 480 + "'>a</a>", f"a <https://example.com/{'z' * 480}>"),
+        ("<a href='https://x:y@example.com/" + "z" * 480 + "'>a</a>", "a <https://example.com/…>"),
         (
             "<a href='https://example.com/x'>a</a> <a href='https://example.com/x'>b</a>",
             "a <https://example.com/x> b",
@@ -286,7 +287,26 @@ def test_a_table_of_data_has_columns() -> None:
         "Desk           2  1,200.00\n"
         "Lamp, red     10   35.50 €\n"
         "Total with        1,555.00\n"
-        "delivery\n\nYours"
+        "delivery\n\n"
+        "Lamp <https://example.com/l>\n\nYours"
+    )
+
+
+def test_the_links_of_a_table_in_columns_stand_below_it_once() -> None:
+    link = "<a href='https://example.com/{0}'>{0}\n file</a>"
+    html = rows(("Item", "See"), name="th") + rows(
+        *(("Desk", link.format(each)) for each in ("first", "second", "first")),
+        ("Shop", "<a href='https://example.com/'>example.com</a>"),
+    )
+    assert text(f"<blockquote type=cite><table>{html}</table>Yours</blockquote>") == (
+        "> Item  See\n> Desk  first file\n> Desk  second file\n> Desk  first file\n> Shop  example.com\n>\n"
+        "> first file <https://example.com/first>\n> second file <https://example.com/second>\n>\n> Yours"
+    )
+    mail = rows(("Who", "Where"), ("Jane", "<a href='mailto:%0A jane@example.com '>by mail</a>"))
+    assert text(f"<table>{mail}</table>").endswith("by mail\n\nby mail <jane@example.com>")
+    wide = rows(*(("word " * 7, f"{link.format(each)} {'word ' * 6}", "word " * 7) for each in "ab"))
+    assert text(f"<table>{wide}</table>").endswith(
+        "\n\na file <https://example.com/a>\nb file <https://example.com/b>"
     )
 
 

@@ -24,6 +24,9 @@ def test_flowed_text_of_scripts_without_blanks_deletes_the_space() -> None:
         ("\u200b" * 1_900 + "Offer" + " " * 500 + "two", "Offer"),
         ("\u200b\n" * 150 + "a b " * 300, ("a b " * 50).rstrip()),
         (" \t\n\x1c\n> q\n \u2003> mine", "> mine"),
+        (f"Join <https://example.com/{'x' * 450}>\nAt ten", "Join At ten"),
+        ("Join\n<https://example.com/1>", "Join"),
+        ("<https://example.com/1>\n<https://example.com/2>", "<https://example.com/1>"),
         ("> q\n" * 3_000 + "mine", ("> q " * 50).rstrip()),
     ],
 )
