@@ -48,6 +48,8 @@ REFERENCES = 100
 TNEF_DEPTH = 5
 #: To decompress takes more time than to read; Outlook makes one.
 TNEF_TEXTS = 3
+#: That a program shows no HTML is said in one or two sentences, in two languages and with a link to a page.
+STUB_CHARACTERS = 400
 INVITATIONS = 20
 
 _ROLES = {
@@ -262,12 +264,13 @@ class _Email:
         return next(filter(None, map(self._packed_text, packed)), "")
 
     def _text(self, part: Part) -> str:
-        """Return all body parts in order; an alternative in plain text is preferred."""
+        """Return all body parts in order; an alternative in plain text is preferred, if it is one."""
         if not part.children:
             return self._leaf_text(part) if _is_body(part) else ""
         if part.type == "multipart/alternative":
-            candidates = map(self._text, sorted(part.children, key=_begins_with_html))
-            return next((text for text in candidates if text), "")
+            texts = filter(None, map(self._text, sorted(part.children, key=_begins_with_html)))
+            text = next(texts, "")
+            return (next(texts, "") or text) if _is_stub(text) else text
         return "\n\n".join(text for text in map(self._text, part.children) if text)
 
     def _leaf_text(self, part: Part) -> str:
@@ -471,6 +474,14 @@ def _from_server(participants: Sequence[Participant]) -> bool:
 
 def _begins_with_html(part: Part) -> bool:
     return _begins_with_html(part.children[0]) if part.children else part.type == "text/html"
+
+
+def _is_stub(text: str) -> bool:
+    """Say whether a text may stand only for the HTML beside it, as it has no letters, or speaks of HTML.
+
+    All languages write HTML with these letters. An email that is about HTML says the same in its HTML.
+    """
+    return len(text) <= STUB_CHARACTERS and ("html" in text.lower() or not any(map(str.isalnum, text)))
 
 
 def _is_image(kind: str, name: str) -> bool:

@@ -109,6 +109,36 @@ def test_plain_text_is_preferred_to_html() -> None:
     assert parse(mail(multipart("alternative", html, part("text/plain", b"plain")))).text == "plain"
 
 
+@pytest.mark.parametrize(
+    "stub",
+    [
+        "HTML 메일을 지원하지 않는 프로그램입니다.",
+        "Your mail client does not support HTML. See https://example.com/m/" + "7" * 200,
+        "このメールはHTML形式です。",
+        "此邮件为 html 格式",
+        "-- ",
+        "\u200b \u00a0\r\n***",
+    ],
+)
+def test_an_alternative_that_only_says_that_there_is_html_is_not_the_text(stub: str) -> None:
+    plain = part("text/plain; charset=utf-8", stub.encode())
+    rich = part("text/html", b"<p>Yes, ten.</p><img width=1 height=1 src='https://example.com/p.gif'>")
+    email = parse(mail(multipart("alternative", plain, rich)))
+    assert (email.text, email.preview, email.trackers) == ("Yes, ten.", "Yes, ten.", 1)
+    related = multipart("related", rich, part("image/png", b"png"), boundary="b2")
+    assert parse(mail(multipart("alternative", plain, related))).text == "Yes, ten."
+    for empty in (part("text/html", b"<p> </p>"), part("image/png", b"png")):
+        assert parse(mail(multipart("alternative", plain, empty))).text == stub.replace("\r\n", "\n").rstrip()
+
+
+def test_the_html_beside_an_alternative_that_is_a_text_is_not_read() -> None:
+    rich = part("text/html", b"rich<img width=1 height=1 src='https://example.com/p.gif'>")
+    for text in ("OK", "네", "The page is in HTML. " + "word " * 100):
+        plain = part("text/plain; charset=utf-8", text.encode())
+        email = parse(mail(multipart("alternative", plain, rich)))
+        assert (email.text, email.trackers) == (text.rstrip(), 0)
+
+
 def test_html_is_read_when_the_plain_part_says_nothing() -> None:
     raw = mail(multipart("alternative", part("text/plain", b" \r\n"), part("text/html", b"<p>rich</p>")))
     assert parse(raw).text == "rich"
@@ -596,6 +626,6 @@ def test_what_another_program_writes_is_read_back(
     message.add_attachment(data, maintype="application", subtype="pdf", filename="견적서.pdf")
     email = parse(message.as_bytes())
     assert email.subject.split() == subject.removeprefix("\ufeff").split()
-    assert email.text == (text.removeprefix("\ufeff").rstrip() or "rich")
+    assert email.text == (text.removeprefix("\ufeff").rstrip() if any(map(str.isalnum, text)) else "rich")
     assert email.attachments == (attachment("2", "견적서.pdf", "application/pdf", len(data)),)
     assert email.repairs == ()
