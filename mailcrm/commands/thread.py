@@ -188,7 +188,7 @@ def _attachment_notes(row: "AttachmentRow", first: int) -> str:
     notes = (
         (f"is {row.disguise}", row.disguise),
         (f"same content as {first}", first != row.number),
-        ("shown in the text", row.attachment.inline),
+        ("shown in the email", row.attachment.inline),
     )
     return "; ".join(note for note, true in notes if true)
 

@@ -7,10 +7,10 @@ when an email has one.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -339,9 +339,9 @@ class _Email:
         return self.message.repaired(*decode_words(value_of(fields, b"subject")))
 
     def _is_shown(self, part: Part) -> bool:
-        """Say whether a part is an image that the text shows in its place."""
+        """Say whether a part is shown: an image by the text, a calendar as the invitation that it is."""
         if not _is_image(part.type, part.name):
-            return False
+            return bool(self._calendars.get(part.number))
         if part.parent == "multipart/related" and part.disposition != "attachment" and not part.first:
             return True
         return self._is_referred(part.content_id.decode("utf-8", "replace"))
@@ -403,7 +403,13 @@ class _Email:
 
     def invitations(self) -> tuple[Invitation, ...]:
         """Return what the calendars ask for, each once: many are sent as a part and as a file."""
-        found: dict[Invitation, None] = {}
+        found = dict.fromkeys(chain.from_iterable(self._calendars.values()))
+        return tuple(found)[:INVITATIONS]
+
+    @cached_property
+    def _calendars(self) -> Mapping[str, tuple[Invitation, ...]]:
+        """What each calendar that can be read asks for, by the number of its part."""
+        found: dict[str, tuple[Invitation, ...]] = {}
         for part in self._others:
             if part.type in _CALENDAR_TYPES or part.name.lower().endswith(".ics"):
                 from mailcrm.core.calendar import CALENDAR_BYTES, invitations  # late: rare
@@ -415,8 +421,8 @@ class _Email:
                 asked = invitations(text, word(part.parameter("method")))
                 if asked is None or not all(invitation.starts_at for invitation in asked):
                     self.message.repair("calendar:unreadable")
-                found |= dict.fromkeys(asked or ())
-        return tuple(found)[:INVITATIONS]
+                found[part.number] = asked or ()
+        return found
 
     def deliveries(
         self, subject: str, text: str, participants: Sequence[Participant], *, answered: bool

@@ -76,7 +76,7 @@ class Delivery:
     reason: str
 
 
-#: Parts that mail programs add themselves: signatures, invitations and reports, which are shown otherwise.
+#: Parts that mail programs add themselves: signatures and reports, which are shown otherwise.
 MADE_BY_PROGRAMS = frozenset(
     (
         "application/applefile",
@@ -88,7 +88,6 @@ MADE_BY_PROGRAMS = frozenset(
         "message/disposition-notification",
         "message/feedback-report",
         "message/global-delivery-status",
-        "text/calendar",
         "text/rfc822-headers",
         "text/x-amp-html",
     )
@@ -100,7 +99,8 @@ class Attachment:
     """What a part of an email says of itself (RFC 8621, 4.1.4); `size` is in decoded bytes.
 
     `part_id` counts parts from 1 as IMAP does (RFC 9051, 6.4.5.1), and files inside a winmail.dat after
-    its own number: 2.1, 2.2. `inline`: an image that the text shows in its place, not a file.
+    its own number: 2.1, 2.2. `inline`: shown in its place, not a file; an image of the text, or a calendar
+    that is told as an invitation (one that asks for nothing is a file: RFC 5545, 3.7.2).
     """
 
     part_id: str

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcrm.core.calendar import invitations
-from mailcrm.core.mime import parse
+from mailcrm.core.mime import contents, parse
 from mailcrm.core.parsed import Invitation
 from tests.core.messages import mail, multipart, part
 
@@ -192,7 +192,28 @@ def test_the_calendar_of_an_email_is_an_invitation_once() -> None:
     email = parse(mail(multipart("mixed", body, attached)))
     assert [each.summary for each in email.invitations] == ["검토"]
     assert (email.text, email.repairs) == ("Please come", ())
-    assert [each.name for each in email.attachments if each.is_file()] == ["invite.ics"]
+    assert [(each.name, each.inline, each.is_file()) for each in email.attachments] == [
+        ("", True, False),
+        ("invite.ics", True, False),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["text/calendar", "application/ics", "application/octet-stream"])
+def test_a_calendar_that_asks_for_nothing_is_a_file(kind: str) -> None:
+    text = calendar("DTSTART:20260301T090000Z", "SUMMARY:Fair", method="")
+    fair = part(f"{kind}; name=fair.ics", text.encode(), "Content-Disposition: attachment")
+    email = parse(mail(multipart("mixed", part("text/plain", b"See you"), fair)))
+    assert ([each.is_file() for each in email.attachments], email.invitations) == ([True], ())
+    assert [each for each, _ in contents(mail(fair))] == list(parse(mail(fair)).attachments)
+
+
+def test_of_an_invitation_and_a_calendar_only_the_calendar_is_a_file() -> None:
+    asks = part("text/calendar; method=REQUEST", calendar("DTSTART:20260301T090000Z").encode())
+    task = "BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:Call\nEND:VTODO\nEND:VCALENDAR\n"
+    todo = part("text/calendar; method=PUBLISH; name=todo.ics", task.encode())
+    email = parse(mail(multipart("mixed", part("text/plain", b"See you"), asks, todo)))
+    assert [(each.name, each.is_file()) for each in email.attachments] == [("", False), ("todo.ics", True)]
+    assert len(email.invitations) == 1
 
 
 def test_a_calendar_that_cannot_be_read_is_told() -> None:
