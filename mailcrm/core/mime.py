@@ -30,7 +30,7 @@ from mailcrm.core.html import read_html
 from mailcrm.core.model import Participant, ParticipantRole
 from mailcrm.core.parsed import Attachment, Delivery, Invitation, ParsedEmail
 from mailcrm.core.parts import PART_FIELDS, Message, Part, word
-from mailcrm.core.quotes import separate
+from mailcrm.core.quotes import Separated, separate
 from mailcrm.core.spans import new_and_quoted
 from mailcrm.core.text import preview, unflow
 
@@ -51,6 +51,9 @@ TNEF_TEXTS = 3
 #: That a program shows no HTML is said in one or two sentences, in two languages and with a link to a page.
 STUB_CHARACTERS = 400
 INVITATIONS = 20
+#: What the preview of an email that only forwards is looked for in.
+FORWARDS = 5
+FORWARD_CHARACTERS = 10_000
 
 _ROLES = {
     b"from": ParticipantRole.FROM,
@@ -94,7 +97,6 @@ def parse(raw: bytes) -> ParsedEmail:
     deliveries = email.deliveries(subject, text, participants, answered=answered)
     signed, encrypted = email.protection(text)
     separated = separate(text, subject)
-    new, _ = new_and_quoted(text, separated.spans)
     return ParsedEmail(
         message_id=message_id,
         in_reply_to=ids_of(_joined(fields, b"in-reply-to"))[-REFERENCES:],
@@ -105,7 +107,7 @@ def parse(raw: bytes) -> ParsedEmail:
         from_ambiguous=ambiguous,
         automatic=automatic or bool(deliveries),
         text=text,
-        preview=preview(new) or preview(text),
+        preview=_preview(text, separated) or preview(text),
         spans=separated.spans,
         forwards=separated.forwards,
         attachments=attachments,
@@ -131,6 +133,18 @@ def contents(raw: bytes) -> Iterator[tuple[Attachment, bytes]]:
 def html_body(raw: bytes) -> str:
     """Return the HTML of an email as it stands there, empty when there is none."""
     return _Email(raw).html
+
+
+def _preview(text: str, separated: Separated, depth: int = 1) -> str:
+    """Return the preview of what is new, else of the email that is forwarded, which may only forward, too."""
+    new, _ = new_and_quoted(text, separated.spans)
+    shown, start = preview(new), separated.forwarded_at
+    if shown or start is None or depth > FORWARDS:
+        return shown
+    inner = text[start : start + FORWARD_CHARACTERS].strip("\n")
+    if inner.startswith(">"):
+        inner = "\n".join(line.lstrip("> ") for line in inner.split("\n"))
+    return _preview(inner, separate(inner), depth + 1)
 
 
 # --- the header -------------------------------------------------------------------------------

@@ -34,13 +34,18 @@ SHORT_SIGNATURE_CHARACTERS = 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Separated:
-    """The stretches of a text that are not new, in order, and the header of each forwarded one."""
+    """The stretches of a text that are not new, in order, and the header of each forwarded one.
+
+    `forwarded_at` is where the first forwarded email begins behind its header, or, where that is quoted
+    like the email, where both begin.
+    """
 
     spans: tuple[Span, ...]
     forwards: tuple[Forward, ...]
+    forwarded_at: int | None
 
 
-_ALL_NEW = Separated(spans=(), forwards=())
+_ALL_NEW = Separated(spans=(), forwards=(), forwarded_at=None)
 
 
 def separate(text: str, subject: str = "") -> Separated:
@@ -326,6 +331,7 @@ class _Text:
         self._forwarded = forwarded
         self._spans: list[tuple[SpanKind, int, int]] = []
         self._forwards: list[Forward] = []
+        self._forwarded_at: int | None = None
         self._doubtful = 0
 
     def separated(self) -> Separated:
@@ -339,6 +345,7 @@ class _Text:
                 Span(kind=kind, start=starts[start], end=starts[end] - 1) for kind, start, end in spans
             ),
             forwards=tuple(self._forwards),
+            forwarded_at=None if self._forwarded_at is None else starts[self._forwarded_at],
         )
 
     def header(self) -> Forward:
@@ -367,9 +374,9 @@ class _Text:
         end = self._run_end(start)
         run = [line for line in self._lines[start:end] if line.startswith(">")]
         if _divider_of(run[0].lstrip("> ")) == _FORWARDED:
-            self._take(SpanKind.FORWARD, start, end, _forward_of_run(run[1:HEADER_LINES]))
+            self._take(SpanKind.FORWARD, start, end, _forward_of_run(run[1:HEADER_LINES]), start)
         elif self._spans or not all(map(_NOT_QUOTED.match, run)):
-            self._take(SpanKind.QUOTE, start, end, None)
+            self._take(SpanKind.QUOTE, start, end, None, start)
         return end
 
     def _take_lead(self, lead: _Lead) -> int:
@@ -380,13 +387,15 @@ class _Text:
         # An answer may stand below a quote that ends; below one that does not, nothing was answered.
         first = lead.header and not quoted and not self._spans
         forwards = first and (self._forwarded or not self._is_new_above(lead.start))
-        self._take(SpanKind.FORWARD if forwards else lead.kind, lead.start, end, lead.header)
+        self._take(SpanKind.FORWARD if forwards else lead.kind, lead.start, end, lead.header, lead.end)
         return end if quoted else len(self._lines)
 
-    def _take(self, kind: SpanKind, start: int, end: int, header: Forward | None) -> None:
+    def _take(self, kind: SpanKind, start: int, end: int, header: Forward | None, header_end: int) -> None:
         self._spans.append((kind, start, end))
         if kind is SpanKind.FORWARD:
             self._forwards.append(header or _NO_HEADER)
+            if self._forwarded_at is None:
+                self._forwarded_at = header_end
 
     def _run_end(self, start: int) -> int:
         """Return the end of the quoted lines from `start`, blank lines between them included."""

@@ -167,6 +167,37 @@ def test_the_preview_leaves_out_what_is_quoted_first() -> None:
     assert parse(mail(part("text/plain", b"> old\r\n\r\nnew\r\nline"))).preview == "new line"
 
 
+HEADER = "From: Lee <lee@example.com>\nSent: Monday, June 15, 2026 9:00\nTo: Jane\nSubject: Offer\n\n"
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        f"-----Original Message-----\n{HEADER}",
+        HEADER,
+        f"---------- Forwarded message ---------\n{HEADER}".replace("Sent", "Date"),
+        f"Begin forwarded message:\n\n{HEADER}".replace("Sent", "Date"),
+        f"\n-----Original Message-----\n{HEADER}-----Original Message-----\n{HEADER}",
+        f"-- \nJane Roe\n\n-----Original Message-----\n{HEADER}",
+    ],
+)
+def test_the_preview_of_an_email_that_only_forwards_is_what_is_forwarded(above: str) -> None:
+    text = f"{above}The price is 100.\n\n-- \nLee\n"
+    raw = mail(part("text/plain", text.encode()), b"Subject: FW: Offer")
+    assert parse(raw).preview == "The price is 100."
+    whole = f"{above}The price is 100.".removeprefix("-- \nJane Roe\n").strip()
+    quoted = "\n".join(f"> {line}" for line in whole.split("\n"))
+    raw = mail(part("text/plain", f"Begin forwarded message:\n\n{quoted}".encode()), b"Subject: FW: Offer")
+    assert parse(raw).preview == "The price is 100."
+    raw = mail(part("text/plain", f"Please look\n\n{text}".encode()), b"Subject: FW: Offer")
+    assert parse(raw).preview.startswith("Please look")
+
+
+def test_the_preview_of_a_forward_without_a_text_is_its_header() -> None:
+    raw = mail(part("text/plain", f"-----Original Message-----\n{HEADER}".encode()), b"Subject: FW: Offer")
+    assert parse(raw).preview.startswith("-----Original Message----- From: Lee")
+
+
 # --- structure
 
 
