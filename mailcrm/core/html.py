@@ -16,6 +16,8 @@ from typing import NamedTuple, TypeAlias
 from unicodedata import combining, east_asian_width
 from urllib.parse import unquote
 
+from mailcrm.core.text import LOOSE_JOINERS
+
 COLUMNS = 80
 
 #: Deeper quotes and lists look like these; nobody reads so many levels.
@@ -337,8 +339,6 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x1d\x1e\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
 )
-#: Between letters (or the parts of an emoji) these say how they are joined, elsewhere nothing.
-_JOINERS = re.compile(r"(?<![\u200c\u200d])(?:(?<!\S)[\u200c\u200d]++|[\u200c\u200d]++(?!\S))")
 
 
 def _cleaned(texts: list[str]) -> list[str]:
@@ -370,8 +370,8 @@ def _visible(text: str) -> str:
         if len(text.encode().translate(None, _CONTROLS)) == len(text):
             return text
     elif not _UNSEEN.search(text):
-        return _JOINERS.sub("", text) if "\u200c" in text or "\u200d" in text else text
-    return _JOINERS.sub("", _UNSEEN.sub("", text))
+        return LOOSE_JOINERS.sub("", text) if "\u200c" in text or "\u200d" in text else text
+    return LOOSE_JOINERS.sub("", _UNSEEN.sub("", text))
 
 
 def _preserve(names: list[str], texts: list[str]) -> None:

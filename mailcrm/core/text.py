@@ -31,8 +31,11 @@ def unflow(text: str, *, delete_space: bool) -> str:
 
 # Newsletters fill their preview with characters that take no room; control characters take none either.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
 )
+_JOINERS = "\u200c\u200d"
+#: Between letters, or the parts of an emoji, these say how they are joined; elsewhere they say nothing.
+LOOSE_JOINERS = re.compile(rf"(?<![{_JOINERS}])(?:(?<!\S)[{_JOINERS}]++|[{_JOINERS}]++(?!\S))")
 
 
 #: An address behind the words that lead to it, whether `core.html` wrote it or a mail program.
@@ -52,9 +55,11 @@ def preview(text: str) -> str:
     # Twice the length is enough for nearly all; many blanks and invisible characters take more.
     for end in (start + 2 * PREVIEW_CHARACTERS, start + 10 * PREVIEW_CHARACTERS):
         visible = _INVISIBLE.sub("", text[start : min(end, 10_000)])
+        if "\u200c" in visible or "\u200d" in visible:
+            visible = LOOSE_JOINERS.sub("", visible)
         if "<http" in visible:
             visible = _LINK.sub("", visible)
         visible = " ".join(visible.split())
         if len(visible) >= PREVIEW_CHARACTERS:
             break
-    return visible[:PREVIEW_CHARACTERS].rstrip()
+    return visible[:PREVIEW_CHARACTERS].rstrip(" " + _JOINERS)
