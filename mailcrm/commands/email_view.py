@@ -3,7 +3,7 @@
 What the fields mean is told in `core.parsed`; how text is made harmless is left to `render`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -37,6 +37,17 @@ _METHODS = MappingProxyType(
         "REFRESH": "asks for the date",
         "REPLY": "answers",
         "REQUEST": "invites",
+    }
+)
+
+#: What a reply to an invitation says (RFC 5545, 3.2.12).
+_ANSWERS = MappingProxyType(
+    {
+        "accepted": "accepts",
+        "declined": "declines",
+        "delegated": "sends somebody else",
+        "needs-action": "has not decided",
+        "tentative": "may come",
     }
 )
 
@@ -74,16 +85,24 @@ def _fields(email: EmailFull) -> Iterator[tuple[str, Cell]]:
     files = [f"{a.name or a.type} ({size(a.size)})" for a in email.attachments if a.is_file()]
     yield "files", _shortened(files)
     for invitation in email.invitations:
-        yield from _invitation(invitation)
+        yield from _invitation(invitation, {one.address: one.name for one in email.participants})
     for delivery in email.deliveries:
         yield _ACTIONS.get(delivery.action, "report"), _delivered(delivery)
     yield "note", "; ".join(_notes(email))
 
 
-def _invitation(invitation: Invitation) -> Iterator[tuple[str, Cell]]:
-    method = invitation.method.upper()
-    yield _METHODS.get(method, "calendar"), invitation.summary or "(no title)"
-    yield "when", _when(invitation)
+def _invitation(invitation: Invitation, names: Mapping[str, str]) -> Iterator[tuple[str, Cell]]:
+    told = (
+        _person(names.get(invitation.attendee, ""), invitation.attendee),
+        _ANSWERS.get(invitation.answer, ""),
+    )
+    answer = " ".join(filter(None, told))
+    summary = invitation.summary or "(no title)"
+    yield (
+        _METHODS.get(invitation.method.upper(), "calendar"),
+        f"{answer}: {summary}" if answer else summary,
+    )
+    yield "when", _when(invitation) + (", repeats" if invitation.repeats else "")
     yield "where", invitation.location
     yield "organizer", invitation.organizer
 

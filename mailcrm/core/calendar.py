@@ -38,15 +38,21 @@ _DURATION = re.compile(
 _OFFSET = re.compile(r"([+-])(\d\d)(\d\d)(\d\d)?", re.ASCII)
 _WEEKDAY = re.compile(r"([+-]?\d)?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _ZONE = re.compile(r"(?<![^/])[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z][A-Za-z0-9_+-]{0,30}){0,2}\Z")
+#: What an attendee of an event can answer (RFC 5545, 3.2.12).
+_ANSWERS = frozenset(("accepted", "declined", "delegated", "needs-action", "tentative"))
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass(kw_only=True, slots=True)
 class _Component:
-    """A component: its properties, each the first of its name, and the components inside it."""
+    """A component: its properties, each the first of its name, and the components inside it.
+
+    `repeated` are the names of which there are several.
+    """
 
     name: str
     properties: dict[str, tuple[str, str]] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)
     components: "list[_Component]" = field(default_factory=list)
 
     def value(self, name: str) -> str:
@@ -108,7 +114,11 @@ def _read(text: str) -> _Component | None:
                 return open_components[0]
             open_components.pop()
         else:
-            open_components[-1].properties.setdefault(name, (found[2], value))
+            component = open_components[-1]
+            if name in component.properties:
+                component.repeated.add(name)
+            else:
+                component.properties[name] = (found[2], value)
     return open_components[0] if open_components else None
 
 
@@ -117,7 +127,9 @@ def _invitation(event: _Component, method: str, zones: Mapping[str, _Component],
     ends_at, _ = _moment(event, "DTEND", zones, usual)
     if starts_at and not ends_at:
         ends_at = _after(starts_at, event.value("DURATION"), all_day=all_day)
-    organizer = event.value("ORGANIZER")
+    # RFC 5546, 3.2.3: a reply has one attendee, who sends it. With more it is not known who that is.
+    replies = method == "REPLY" and "ATTENDEE" not in event.repeated
+    answer = event.parameter("ATTENDEE", "PARTSTAT").lower()
     return Invitation(
         method=method,
         summary=event.words("SUMMARY"),
@@ -125,8 +137,15 @@ def _invitation(event: _Component, method: str, zones: Mapping[str, _Component],
         ends_at=ends_at if starts_at else None,
         all_day=all_day,
         location=event.words("LOCATION"),
-        organizer=_address(organizer) or _address(event.parameter("ORGANIZER", "EMAIL")),
+        organizer=_person(event, "ORGANIZER"),
+        attendee=_person(event, "ATTENDEE") if replies else "",
+        answer=answer if replies and answer in _ANSWERS else "",
+        repeats="RRULE" in event.properties or "RDATE" in event.properties,
     )
+
+
+def _person(event: _Component, name: str) -> str:
+    return _address(event.value(name)) or _address(event.parameter(name, "EMAIL"))
 
 
 def _address(value: str) -> str:

@@ -50,7 +50,9 @@ class Invitation:
     """What a calendar part asks for (RFC 5545, RFC 5546): `method` is REQUEST, REPLY, CANCEL and so on.
 
     Times are UTC; without `starts_at` they could not be read. On an `all_day` event they are midnights of
-    UTC, and `ends_at` is the day after the last one. `organizer` is a normalised address, or empty.
+    UTC, and `ends_at` is the day after the last one. An event that `repeats` is told with its first time.
+    `organizer` and `attendee` are normalised addresses, or empty; the attendee is who sends a REPLY, and
+    `answer` what it says: accepted, declined, tentative, delegated or needs-action (RFC 5545, 3.2.12).
     """
 
     method: str
@@ -60,6 +62,9 @@ class Invitation:
     all_day: bool
     location: str
     organizer: str
+    attendee: str
+    answer: str
+    repeats: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -191,6 +191,9 @@ def _add_rare_parts(db: Database, contents: Sequence[tuple[int, "ParsedEmail"]])
                 "all_day": invitation.all_day,
                 "location": invitation.location,
                 "organizer": invitation.organizer,
+                "attendee": invitation.attendee,
+                "answer": invitation.answer,
+                "repeats": invitation.repeats,
             }
             for key, parsed in contents
             for position, invitation in enumerate(parsed.invitations)
@@ -259,6 +262,9 @@ def stored(db: Database, rows: Sequence[Row]) -> "list[ParsedEmail]":
             all_day=bool(row["all_day"]),
             location=row["location"],
             organizer=row["organizer"],
+            attendee=row["attendee"],
+            answer=row["answer"],
+            repeats=bool(row["repeats"]),
         ),
     )
     deliveries = _by_email(

@@ -19,9 +19,13 @@ VALUES (:email_id, :position, :name, :address, :recipients, :date, :subject)
 
 -- add_invitation --
 INSERT INTO main.invitation (
-    email_id, position, method, summary, starts_at, ends_at, all_day, location, organizer
+    email_id, position, method, summary, starts_at, ends_at, all_day, location, organizer, attendee, answer,
+    repeats
 )
-VALUES (:email_id, :position, :method, :summary, :starts_at, :ends_at, :all_day, :location, :organizer)
+VALUES (
+    :email_id, :position, :method, :summary, :starts_at, :ends_at, :all_day, :location, :organizer, :attendee,
+    :answer, :repeats
+)
 
 -- add_delivery --
 INSERT INTO main.delivery (email_id, position, address, action, status, reason)
@@ -42,7 +46,8 @@ SELECT email_id, name, address, recipients, date, subject FROM forward
 WHERE email_id IN {each:ids} ORDER BY email_id, position
 
 -- invitations --
-SELECT email_id, method, summary, starts_at, ends_at, all_day, location, organizer FROM invitation
+SELECT email_id, method, summary, starts_at, ends_at, all_day, location, organizer, attendee, answer, repeats
+FROM invitation
 WHERE email_id IN {each:ids} ORDER BY email_id, position
 
 -- deliveries --

@@ -15,7 +15,7 @@ import pytest
 from mailcrm.commands.email_view import folded
 from mailcrm.core import mime
 from mailcrm.core.errors import FileError
-from mailcrm.core.model import Direction
+from mailcrm.core.model import Direction, Participant, ParticipantRole
 from mailcrm.core.parsed import Delivery, EmailFull, Forward, Invitation, Span, SpanKind
 from mailcrm.new_files import Folder
 from mailcrm.store import contents, emails, open_database
@@ -119,6 +119,9 @@ MEETING = Invitation(
     all_day=False,
     location="Seoul, 3F",
     organizer="kim@example.kr",
+    attendee="",
+    answer="",
+    repeats=False,
 )
 
 
@@ -136,6 +139,7 @@ def fields(desk: Desk, **environment: str) -> list[list[str]]:
             replace(MEETING, ends_at=NOW + timedelta(hours=12)),
             ("invites", "2026-06-15 14:00 to 2026-06-16 02:00"),
         ),
+        (replace(MEETING, repeats=True), ("invites", "2026-06-15 14:00 to 15:30, repeats")),
         (replace(MEETING, starts_at=None), ("invites", "at a time that could not be read")),
         (
             replace(MEETING, starts_at=datetime(2026, 6, 15, tzinfo=UTC), ends_at=None, all_day=True),
@@ -176,6 +180,26 @@ def test_an_invitation_is_told_in_words_and_local_time(
     assert ["where", "Seoul, 3F"] in rows
     assert ["organizer", "kim@example.kr"] in rows
     assert when is None or ["when", when] in rows
+
+
+@pytest.mark.parametrize(
+    ("attendee", "answer", "told"),
+    [
+        ("kim@example.kr", "accepted", "kim@example.kr accepts: 분기 검토"),
+        ("kim@example.kr", "tentative", "kim@example.kr may come: 분기 검토"),
+        ("lee@example.kr", "declined", "Lee <lee@example.kr> declines: 분기 검토"),
+        ("kim@example.kr", "", "kim@example.kr: 분기 검토"),
+        ("", "accepted", "accepts: 분기 검토"),
+        ("", "", "분기 검토"),
+    ],
+)
+def test_a_reply_to_an_invitation_is_told_with_who_says_what(
+    filled: Filled, attendee: str, answer: str, told: str
+) -> None:
+    reply = replace(MEETING, method="REPLY", attendee=attendee, answer=answer)
+    lee = Participant(role=ParticipantRole.FROM, name="Lee", address="lee@example.kr")
+    mail = with_notes(says("Yes.", invitations=[reply]), participants=(lee,))
+    assert ["answers", told] in fields(filled(mail))
 
 
 def test_what_became_of_an_email_is_told_with_the_reason(filled: Filled) -> None:
@@ -226,7 +250,17 @@ def test_hostile_words_in_every_field_are_harmless(filled: Filled) -> None:
         text,
         (SpanKind.SIGNATURE, f"-- \n{HOSTILE}"),
         forwards=[Forward(name=HOSTILE, address=HOSTILE, to=HOSTILE, date=HOSTILE, subject=HOSTILE)],
-        invitations=[replace(MEETING, method=HOSTILE, summary=HOSTILE, location=HOSTILE, organizer=HOSTILE)],
+        invitations=[
+            replace(
+                MEETING,
+                method=HOSTILE,
+                summary=HOSTILE,
+                location=HOSTILE,
+                organizer=HOSTILE,
+                attendee=HOSTILE,
+                answer=HOSTILE,
+            )
+        ],
         deliveries=[Delivery(address=HOSTILE, action=HOSTILE, status=HOSTILE, reason=HOSTILE)],
     )
     desk = filled(mail)

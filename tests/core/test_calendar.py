@@ -66,7 +66,54 @@ def test_an_invitation_is_read() -> None:
         all_day=False,
         location="서울 본사3층",
         organizer="kim@example.kr",
+        attendee="",
+        answer="",
+        repeats=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("attendees", "method", "told"),
+    [
+        (
+            ["ATTENDEE;PARTSTAT=ACCEPTED;CN=Kim:mailto:Kim@Example.kr"],
+            "REPLY",
+            ("kim@example.kr", "accepted"),
+        ),
+        (
+            ['ATTENDEE;CN="K; PARTSTAT=X";PARTSTAT=declined:MAILTO:kim@example.kr'],
+            "REPLY",
+            ("kim@example.kr", "declined"),
+        ),
+        (
+            ["ATTENDEE;PARTSTAT=TENTATIVE;EMAIL=kim@example.kr:urn:uuid:1"],
+            "REPLY",
+            ("kim@example.kr", "tentative"),
+        ),
+        (["ATTENDEE;PARTSTAT=ACCEPTED:invalid:nomail"], "REPLY", ("", "accepted")),
+        (["ATTENDEE;PARTSTAT=X-PERHAPS:mailto:kim@example.kr"], "REPLY", ("kim@example.kr", "")),
+        (["ATTENDEE:mailto:kim@example.kr"], "REPLY", ("kim@example.kr", "")),
+        ([], "REPLY", ("", "")),
+        (["ATTENDEE;PARTSTAT=ACCEPTED:mailto:kim@example.kr"] * 2, "REPLY", ("", "")),
+        (["ATTENDEE;PARTSTAT=ACCEPTED:mailto:kim@example.kr"], "REQUEST", ("", "")),
+    ],
+)
+def test_a_reply_says_who_answers_and_what(attendees: list[str], method: str, told: tuple[str, str]) -> None:
+    found = one(calendar("UID:1", *attendees, method=method))
+    assert (found.attendee, found.answer) == told
+
+
+@pytest.mark.parametrize(
+    ("rule", "repeats"),
+    [
+        ("RRULE:FREQ=WEEKLY", True),
+        ("RDATE;VALUE=DATE:20260401,20260501", True),
+        ("EXDATE:20260401T090000Z", False),
+        ("RECURRENCE-ID:20260401T090000Z", False),
+    ],
+)
+def test_a_series_is_told_from_a_single_event(rule: str, repeats: bool) -> None:  # noqa: FBT001 (a case)
+    assert one(calendar("UID:1", "DTSTART:20260301T090000Z", rule)).repeats is repeats
 
 
 @pytest.mark.parametrize(

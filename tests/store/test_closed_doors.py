@@ -133,6 +133,9 @@ def stage(store: Store) -> Scene:
                 all_day=False,
                 location="",
                 organizer="",
+                attendee="",
+                answer="",
+                repeats=False,
             )
         ],
         deliveries=[Delivery(address="", action="failed", status="", reason=SECRET)],

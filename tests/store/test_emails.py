@@ -204,6 +204,9 @@ MEETING = Invitation(
     all_day=False,
     location="Seoul",
     organizer="lee@example.kr",
+    attendee="kim@example.kr",
+    answer="accepted",
+    repeats=True,
 )
 
 LIBRARY = {

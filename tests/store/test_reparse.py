@@ -101,6 +101,9 @@ MISREAD: dict[str, dict[str, Any]] = {
                 all_day=True,
                 location="",
                 organizer="",
+                attendee="",
+                answer="",
+                repeats=False,
             ),
         )
     },

@@ -461,7 +461,8 @@ def _insertions_of_email(n: int, *, allowed: bool) -> Iterator[tuple[str, bool]]
     forward = {"position": 9, "name": "x", "address": "x", "recipients": "x", "date": "x", "subject": "x"}
     yield _insert("forward", **forward, **email), allowed
     meeting = {"method": "x", "summary": "x", "all_day": False, "location": "x", "organizer": "x"}
-    yield _insert("invitation", position=9, **meeting, **email), allowed
+    answer = {"attendee": "x", "answer": "x", "repeats": False}
+    yield _insert("invitation", position=9, **meeting, **answer, **email), allowed
     report = {"position": 9, "address": "x", "action": "x", "status": "x", "reason": "x"}
     yield _insert("delivery", **report, **email), allowed
 

@@ -434,6 +434,9 @@ def _email_rows(world: World) -> Rows:
                 "all_day": False,
                 "location": "",
                 "organizer": "",
+                "attendee": "",
+                "answer": "",
+                "repeats": False,
             }
             for n, _ in emails
         ],

@@ -197,6 +197,9 @@ CREATE TABLE main.invitation (
     all_day {flag} NOT NULL,
     location TEXT NOT NULL,
     organizer TEXT NOT NULL,
+    attendee TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    repeats {flag} NOT NULL,
     PRIMARY KEY (email_id, position)
 ) {clustered};
 
