@@ -27,6 +27,9 @@ HEADER_LINES = 100
 DOUBTFUL_LINES = 1_000
 #: No email has so many quotes; what is below is new text.
 SPANS = 1_000
+#: The lines of an author's own list behind `>`; of quoted prose that is broken, most are longer.
+LIST_LINES = 5
+LIST_CHARACTERS = 60
 #: A signature whose divider has lost its blank, or which stands alone.
 SHORT_SIGNATURE_LINES = 6
 SHORT_SIGNATURE_CHARACTERS = 60
@@ -179,6 +182,17 @@ _WROTE = re.compile(
     r"|wrote(?=[:：])|yazdı|작성|(?:쓴\s*)?글(?=\s?[:：])|썼습니다|のメール|のメッセージ|書きました|書き込みました"
     r"|[写寫][道到]"
 )
+# What stands between the address and the colon: nothing, the verb with what its language puts before it,
+# and the time that some put last. After the verb a person would say more: `wrote to me and said this:`.
+_WHEN = (
+    r"(?:følgende\s|följande\s)?(?:am|den|on|op|w dniu|dnia|le|el|em|il)\s(?:[^\W\d_]{2,14}[.,]{0,2}\s)?"
+    r"\d[^!?;]{0,60}(?<=[\dMr])"
+)
+_BEFORE_COLON = re.compile(
+    rf"(?:[^.!?;]{{0,20}}[^!?;]{{0,40}}?(?:{_WROTE.pattern})(?:\s?\([aа]\))?)?\s*(?:{_WHEN}|\([^!?;]*\d[^!?;]*\))?\s*[:：]"
+)
+# An address without brackets stands right behind a time, a comma or the verb, not behind `your colleague`.
+_BEFORE_ADDRESS = re.compile(rf"(?:[\d,\"'M]|Uhr|{_WROTE.pattern})\s*\Z")
 _NOTES_WROTE = re.compile(r"\b(?:wrote on|schrieb am|a écrit le|schreef op) [\d/. :,-]+(?:[AP]M)?[:：]$")
 _DATED = re.compile(r"(?<!\d)(?:\d{1,2}[./-]\d{1,2}[./-](?:\d\d)?\d\d|(?:19|20)\d\d)(?!\d)")
 _TIMED = re.compile(r"(?<!\d)\d{1,2}(?:[:.hH]\d\d|\s?[시時时点點])")
@@ -303,6 +317,9 @@ _EDGE = " \t\xa0\u3000*_>"
 # a Python prompt, and the `>` that mbox files put before a line with "From ".
 _NOT_QUOTED = re.compile(r"> ?=? ?[€$£¥₩~]? ?\d+(?!\d*[.)](?:\s|$))|>>> |>From ")
 
+# `> Pump 90 EUR`: what is no sentence, and not quoted twice.
+_ITEM = re.compile(r"> ?[^>\s].*[^\s.?!。？！,:]\s*")
+
 # `Kim Lee/Sales/Acme on 06/15/2026 09:00 AM`
 _NOTES_SENDER = re.compile(rf"(.*) on ({_DATED.pattern}.*)")
 
@@ -333,6 +350,7 @@ class _Text:
         self._forwards: list[Forward] = []
         self._forwarded_at: int | None = None
         self._doubtful = 0
+        self._first_line = self._next_line(0)
 
     def separated(self) -> Separated:
         self._find_quotes()
@@ -375,9 +393,17 @@ class _Text:
         run = [line for line in self._lines[start:end] if line.startswith(">")]
         if _divider_of(run[0].lstrip("> ")) == _FORWARDED:
             self._take(SpanKind.FORWARD, start, end, _forward_of_run(run[1:HEADER_LINES]), start)
-        elif self._spans or not all(map(_NOT_QUOTED.match, run)):
+        elif self._spans or not (all(map(_NOT_QUOTED.match, run)) or self._is_list(run, start)):
             self._take(SpanKind.QUOTE, start, end, None, start)
         return end
+
+    def _is_list(self, run: list[str], start: int) -> bool:
+        """Say whether lines that nothing introduces are a list of the author's: few, short, no sentences."""
+        return (
+            len(run) <= LIST_LINES
+            and all(len(line) <= LIST_CHARACTERS and _ITEM.fullmatch(line) for line in run)
+            and self._first_line < start
+        )
 
     def _take_lead(self, lead: _Lead) -> int:
         """Take what a lead announces: the quoted lines below it, or all there is; return the end."""
@@ -670,16 +696,34 @@ def _joined(lines: list[str]) -> str:
 def _introduces(joined: str) -> bool | None:
     """Return True for a line that introduces a quote whatever is below, None if it does above a `>`.
 
-    The first must say when and name an address; a person who tells what was written does not.
+    The first must say when and name an address, as a program does; a person who tells what was written
+    says it in other words.
     """
     if len(joined) > INTRODUCTION_CHARACTERS or not _BEGINS.match(joined):
         return False
     if _NOTES_WROTE.search(joined):
         return True
     wrote = _WROTE.search(joined)
-    if _DATED.search(joined) and _ADDRESS.search(joined):
-        return bool(wrote) or (joined.rstrip(":： ")[-1:] in ">)]" and bool(_TIMED.search(joined)))
+    if _is_of_program(joined):
+        return True
     return None if wrote and any(map(str.isdigit, joined)) else False
+
+
+def _is_of_program(joined: str) -> bool:
+    """Say whether an introducing line has date, time, address and verb where mail programs have them.
+
+    Only Gmail once left out the time, and began with the date.
+    """
+    dated = _DATED.search(joined)
+    addresses = list(_ADDRESS.finditer(joined))
+    if not dated or not addresses or not (_TIMED.search(joined) or dated.start() == 0):
+        return False
+    before, after = joined[: addresses[-1].start()], joined[addresses[-1].end() :]
+    if after[:1] not in (">", ")", "]", "<") and not _BEFORE_ADDRESS.search(before):
+        return False
+    # Where no verb is above a name, the rest of the line may be.
+    said = _WROTE.search(joined) or joined.rstrip(":： ")[-1:] in (">", ")", "]")
+    return bool(said) and _BEFORE_COLON.fullmatch(after.lstrip(">)]\"'*<, ")) is not None
 
 
 def _divider_of(line: str) -> str | None:

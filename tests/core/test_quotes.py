@@ -500,6 +500,14 @@ def test_prose_is_never_a_quote() -> None:
         "On 12 June 2026 at 9:00 your colleague Kim wrote:\nthe price is 5.\nBut it is not.",
         "As agreed, Kim <kim@example.com> wrote to us:\nthe list is this",
         "Am 15.06.2026 um 9:00 Uhr schrieb mir Ihr Kollege Folgendes:\nDas geht.\nStimmt das?",
+        "On 12 June 2026 your colleague kim@example.com wrote:\nthe price is 5.\nBut it is not.",
+        "On 12 June 2026 at 9:00 your colleague kim@example.com wrote:\nthe price is 5.",
+        "On 12 June 2026 your colleague Kim <kim@example.com> wrote:\nthe price is 5.",
+        "On 12 June 2026 at 9:00 Kim <kim@example.com> wrote to me and said this:\nthe price is 5.",
+        "Am 12.06.2026 um 9:00 Uhr hat Max <max@example.org> geschrieben, wir sollen so bestellen:\n10 Pumpen",
+        "On 12 June 2026 at 9:00 Kim <kim@example.com> wrote about the offers 1 and 2:\nboth are fine.",
+        "Unser Angebot:\n> Pumpe 90 EUR\n> Ventil 12 EUR\nje Stück.",
+        "Please change:\n\n> Pump P-3\n\nThank you",
         "From: the factory to: you\nDate: soon\nWe ship.",
         "From: Busan\nTo: Rotterdam\nDate: 15 June 2026\n20 pallets, please.",
         "From: Busan\nTo: Rotterdam\nDate: 15 June 2026\nSubject: to prior sale\nPlease confirm.",
@@ -526,6 +534,27 @@ def test_prose_is_never_a_quote() -> None:
 def test_a_mark_of_quotation_without_introduction_is_a_quote() -> None:
     assert new_text("Fine.\n\n> 1. Is the price firm?\n> 2. And the date?\n") == "Fine."
     assert new_text("Kim wrote:\n> 100 pcs\n\nToo many.") == "Too many."
+
+
+def test_what_is_no_list_of_its_author_is_a_quote() -> None:
+    assert new_text("> Pump 90 EUR\n\nYes.") == "Yes."
+    assert new_text("Yes.\n\n>> Pump 90 EUR\n> Valve") == "Yes."
+    assert new_text("Yes.\n\n" + "> Pump 90 EUR\n" * 6) == "Yes."
+    assert new_text("Kim wrote:\n> Pump 90 EUR\n\nToo much.") == "Too much."
+    assert new_text("Yes.\n\n> Could we have it\n> at the price of May?\n") == "Yes."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On Monday, June 15, 2026 at 09:00:12 AM GMT+9, kim@example.com wrote:",
+        "Am 15.06.2026 um 09:00 schrieb max@example.org:",
+        "Am 15.06.2026 um 09:00 Uhr schrieb Max <max@example.org>:",
+        "Max <max@example.org> schrieb am 15.06.2026 um 9:00 Uhr:",
+    ],
+)
+def test_all_is_quoted_below_a_line_as_programs_write_it(line: str) -> None:
+    assert new_text(f"Yes.\n\n{line}\n\nIs the price firm?\nKim") == "Yes."
 
 
 def test_apple_mail_quotes_what_it_forwards() -> None:
