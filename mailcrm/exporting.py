@@ -6,10 +6,11 @@ to `new_files`.
 
 import re
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from mailcrm.core.file_names import safe_name
+from mailcrm.core.file_names import numbered, safe_name
 from mailcrm.core.parsed import EmailFull
 from mailcrm.new_files import Folder
 from mailcrm.store import Database, emails
@@ -50,10 +51,13 @@ def export_jsonl(
 def _export(
     db: Database, folder: Folder, suffix: str, written: Callable[[EmailFull, bytes], bytes]
 ) -> Generator[ExportedFile, None, None]:
-    for account_id, address in emails.exported_accounts(db):
-        name = safe_name(f"{address}{suffix}", media_type="", part_id=str(account_id))
-        count = truncated = 0
-        with folder.new(name) as file:
+    accounts = list(emails.exported_accounts(db))
+    names = _file_names([f"{address}{suffix}" for _, address in accounts])
+    # All or none: a name that is taken is found before anything is written.
+    with ExitStack() as made:
+        files = [made.enter_context(folder.new(name)) for name in names]
+        for (account_id, address), name, file in zip(accounts, names, files, strict=True):
+            count = truncated = 0
             for batch in emails.exported_emails(db, account_id):
                 for email, source in batch:
                     file.write(written(email, source))
@@ -62,6 +66,17 @@ def _export(
                 yield ExportedFile(
                     account=address, file=str(folder.path / name), emails=count, truncated=truncated
                 )
+
+
+def _file_names(wanted: Sequence[str]) -> list[str]:
+    """Return a name for each file, safe and all different: a/b@example.com and b@example.com are two."""
+    names: list[str] = []
+    for each in wanted:
+        # What is before a slash would be taken for a folder.
+        safe = safe_name(each.replace("/", "_"), media_type="", part_id="")
+        taken = {name.casefold() for name in names}
+        names.append(next(name for name in numbered(safe) if name.casefold() not in taken))
+    return names
 
 
 def as_mbox(email: EmailFull, source: bytes) -> bytes:

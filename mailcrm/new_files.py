@@ -34,7 +34,10 @@ class Folder:
 
     def __enter__(self) -> Self:
         with _mapped_errors(self.path):
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise FileError(f"{self.path} is no folder.", hint="Name another one.") from None
             self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         return self
 

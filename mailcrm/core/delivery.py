@@ -114,7 +114,7 @@ _RECIPIENT_LINE = re.compile(r"[^\w@]{0,20}(?:([^@:\n]{0,60}):[^\w@]{0,10})?(" +
 _ANYWHERE = re.compile(_ADDRESS)
 #: Who a line speaks of that is not the recipient.
 _OTHERS = re.compile(r"from|sender|reply|contact|help|return-path|message-id|expanded", re.IGNORECASE)
-_SERVERS = ("postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "support@", "noreply@", "no-reply@")
+_NO_RECIPIENTS = ("postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "support@", "noreply@", "no-reply@")
 
 
 def told_deliveries(text: str, failed: Iterable[bytes], known: Container[str]) -> tuple[Delivery, ...]:
@@ -174,7 +174,7 @@ def _mentioned(lines: Sequence[str], known: Container[str]) -> Iterator[tuple[st
 
 def _recipient(written: str, known: Container[str]) -> str:
     address = normalise(written.strip(".'`")) or ""
-    return "" if address in known or address.startswith(_SERVERS) else address
+    return "" if address in known or address.startswith(_NO_RECIPIENTS) else address
 
 
 def _told_action(text: str) -> str:

@@ -27,7 +27,7 @@ _BODY_TERMS = 12_000
 EMAILS_AT_ONCE = 100
 _BYTES_AT_ONCE = 16_000_000
 
-Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -299,9 +299,9 @@ def stored(db: Database, rows: Sequence[Row]) -> "list[ParsedEmail]":
     ]
 
 
-def _by_email(rows: Iterable[Row], made: Callable[[Row], Part]) -> Callable[[int], tuple[Part, ...]]:
+def _by_email(rows: Iterable[Row], made: Callable[[Row], Made]) -> Callable[[int], tuple[Made, ...]]:
     """Return what gives the parts of an email, made of their rows, in order."""
-    found: dict[int, list[Part]] = defaultdict(list)
+    found: dict[int, list[Made]] = defaultdict(list)
     for row in rows:
         found[row["email_id"]].append(made(row))
     return lambda email_id: tuple(found.get(email_id, ()))

@@ -153,6 +153,18 @@ def test_a_file_that_is_there_is_left_alone(db: Database, account: Account, inbo
     assert target.read_bytes() == b"precious"
 
 
+def test_accounts_have_different_files_and_are_written_all_or_none(db: Database, out: Path) -> None:
+    for address in ("b@example.com", "a/b@example.com", "a_b@example.com"):
+        held = connect(db, address)
+        save(db, held, folder(db, held), letter(1, "a@example.org"))
+    files = ["a_b@example.com (2).mbox", "a_b@example.com.mbox", "b@example.com.mbox"]
+    assert sorted(exported(db, out)) == files
+    (out / files[0]).unlink()
+    with pytest.raises(AlreadyExists):
+        exported(db, out)
+    assert sorted(path.name for path in out.iterdir()) == files[1:]
+
+
 def test_what_cannot_be_finished_is_taken_away(
     db: Database, account: Account, inbox: Folder, out: Path
 ) -> None:
@@ -167,7 +179,7 @@ def test_what_cannot_be_finished_is_taken_away(
 
 def test_a_folder_that_is_a_file_is_refused(db: Database, account: Account, inbox: Folder, out: Path) -> None:
     out.touch()
-    with pytest.raises(FileError):
+    with pytest.raises(FileError, match="is no folder"):
         exported(db, out)
 
 
