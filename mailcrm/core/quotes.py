@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from mailcrm.core.addresses import normalise
+from mailcrm.core.app_lines import is_app_line
 from mailcrm.core.parsed import Forward, Span, SpanKind
 
 #: An introducing line is broken over at most so many lines, and has at most so many characters.
@@ -71,10 +72,6 @@ def _plain(words: str) -> str:
 
 
 _NOT_A_WORD = re.compile(r"[\s*_'’`\u200b-\u200f\ufeff]+")
-
-
-def _words(words: str) -> tuple[str, ...]:
-    return tuple(words.split("|"))
 
 
 def _table(rows: Mapping[str, str]) -> dict[str, str]:
@@ -208,77 +205,6 @@ _BEGINS = re.compile(
 _INTRODUCTION_END = re.compile(rf"(?:{_WROTE.pattern}).*[:：]$|[>)\]\"'\dM]\s?[:：]$")
 _EMPTY = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-#: How the line begins that a telephone or a mail app puts below every email: with the sender's own device,
-#: whatever it is called, or with a product.
-_OWN_DEVICE = _words(
-    "sent from my |envoyé de mon |envoyé depuis mon |enviado desde mi |enviado do meu "
-    "|enviado a partir do meu |inviato dal mio |verstuurd vanaf mijn |verzonden vanaf mijn "
-    "|verzonden met mijn |verstuurd van mijn |wysłane z mojego |wysłano z mojego |wysłane z mojej "
-    "|отправлено с моего |skickat från min |skickat från mitt |sendt fra min "
-    "|sendt fra mit |odesláno z mého |gesendet von meinem |发自我的|發自我的"
-)
-_PRODUCT_LINE = _words(
-    "sent from |sent via |sent with |gesendet von |gesendet mit |gesendet über |gesendet aus |envoyé depuis "
-    "|envoyé à partir d|envoyé avec |envoyé de |provenance |enviado desde |enviado do |enviado da "
-    "|enviado con |enviado com |enviado a partir d|inviato da |inviato con |verstuurd vanaf |verzonden vanaf "
-    "|verstuurd vanuit |verzonden vanuit |verzonden met |verstuurd met |wysłane z |wysłano z |wysłane przez "
-    "|отправлено с |отправлено из |отправлено через |skickat från |skickat med |sendt fra |sendt med "
-    "|odesláno z |odesláno ze |发自|發自|来自|來自"
-)
-_PRODUCT = re.compile(
-    r"i(?:phone|pad|pod|os)\b|iphon|android|안드로이드|安卓|galaxy|갤럭시|samsung|삼성|huawei|xiaomi|小米|xperia"
-    r"|blackberry|아이폰|스마트폰|휴대폰|핸드폰|スマートフォン|携帯|手机|手機|телефон|смартфон|\bmobil|handy\b"
-    r"|outlook|gmail|yahoo|aol|proton|gmx|web\.de|t-online|mail\b|courrier pour|почт|naver|네이버|daum|다음"
-    r"|kakao|카카오|邮箱|郵箱|qq|网易|企业微信|メール|메일|posteingang"
-)
-_APP_LINE = re.compile(
-    r"(?:diese nachricht wurde )?von mein(?:em|er) [\w.'’()+/& -]{2,50} gesendet"
-    r"|[从從]我的[\w.+/&() -]{2,30}(?:发送|發送|傳送|寄出)|"
-    # A device in the middle, and the rest of the sentence after it.
-    r"(?:내|나의|제|나)?\s?(?P<ko>[\w.+/&() -]{2,40})에서 보(?:냄|냈습니다|낸 메일입니다)"
-    r"|(?:私の)?\s?(?P<ja>[\w.+/&() !！-]{2,40})(?:から|より)送信(?:されました|しました)?"
-    r"|(?P<tr>[\w.+/&() -]{2,40})['’]?(?:[uüıi]m)?[dt][ae]n gönderildi"
-    # Advertisements of Outlook.
-    r"|(?:get|télécharger|téléchargez|obtenir|obtenez|obtener|descargar|obtenga|obter|obtenha|baixar|transferir"
-    r"|scarica|ottieni|scaricare|download|haal|pobierz|uzyskaj|скачайте|скачать|получить|загрузить|hämta|skaffa"
-    r"|hent|skaff deg|få|last ned|získat|získejte|stáhnout|holen sie sich|获取|取得|下载|下載)\s?"
-    r"(?:o |program |aplikację |适用于 ?|適用於 ?|(?:ios|android) ?[的版用] ?)*\[?outlook"
-    r"(?: (?:for|pour|para|para o|per|voor|dla|dla systemu|для|för|til|pro|für) \w{3,10})?"
-    r"|outlook (?:für|voor) \w{3,10}(?: beziehen| herunterladen| abrufen| downloaden| ophalen)"
-    r"|(?:android|ios) için outlook['’]u (?:edinin|indirin)"
-    r"|outlook for \w{3,10}(?:['’]?[ıiuü]? ?(?:edinin|indirin)| ?(?:다운로드|받기|を入手|を取得))"
-    r"|(?:android|ios)용 \[?outlook ?(?:다운로드|받기|가져오기)"
-    r"|(?:android|ios) ?[用版] ?(?:の ?)?outlook ?を(?:入手|取得)"
-)
-_SENT_AT_THE_END = _words(
-    "gesendet|보냄|보냈습니다|메일입니다|送信|されました|しました|发送|發送|傳送|寄出|gönderildi"
-)
-_APP_EDGE = " \t\xa0*_<>[]().。!—―-"
-_APP_LINK = re.compile(r"\s*[(<\[]+https?://[^\s<>]{1,300}$")
-_PRODUCT_NAME = re.compile(r"[\w.'’()+/&* -]{1,60}")
-
-
-def _is_app_line(line: str) -> bool:
-    """Say whether a line is what a telephone or a mail app puts below every email, and nothing else."""
-    if not line or len(line) > 400:
-        return False
-    line = line.strip(_APP_EDGE).casefold()
-    if "http" in line:
-        line = _APP_LINK.sub("", line).strip(_APP_EDGE)
-    if len(line) > 90:
-        return False
-    if line.startswith(_OWN_DEVICE) and _PRODUCT_NAME.fullmatch(line):
-        return True
-    if line.startswith(_PRODUCT_LINE):
-        return (
-            _PRODUCT_NAME.fullmatch(line.replace(":", "")) is not None and _PRODUCT.search(line) is not None
-        )
-    if "outlook" not in line and not line.endswith(_SENT_AT_THE_END):
-        return False
-    found = _APP_LINE.fullmatch(line)
-    return found is not None and (not found.lastgroup or _PRODUCT.match(found[found.lastgroup]) is not None)
-
-
 #: The fields without which no header block counts, and the one that the head of Lotus Notes begins with.
 _HEADER_SIGN = (
     "From|Von|Absender|De|Expéditeur|Remitente|Remetente|Da|Mittente|Van|Afzender|Od|Nadawca|От|От кого"
@@ -299,7 +225,7 @@ def _has_a_sign(text: str) -> bool:
         or any(end in text for end in _INTRODUCTION_LINE_ENDS)
         or text.endswith((":", "："))
         or _SIGN_AT_START.match(text) is not None
-        or _is_app_line(text[-400:].rstrip().rpartition("\n")[2])
+        or is_app_line(text[-400:].rstrip().rpartition("\n")[2])
     )
 
 
@@ -663,7 +589,7 @@ class _Text:
                 break
             below_text = below_text or bool(lines[number].strip())
         start = end
-        while start > begin and _is_app_line(lines[start - 1]):
+        while start > begin and is_app_line(lines[start - 1]):
             start = self._end_of_text(begin, start - 1)
         start = self._next_line(start)
         if start < end:
