@@ -490,7 +490,9 @@ class _Text:
 
     def _is_form(self, position: int) -> bool:
         """Say whether the fields above go on, as those of a website's form do: `Message: I need a pump`."""
-        found = _FIELD.match(self._lines[position]) if position < len(self._lines) else None
+        if position >= len(self._lines) or _role(self._lines[position]):
+            return False
+        found = _FIELD.match(self._lines[position])
         return found is not None and found[2] != "" and not found[2].startswith("//")
 
     def _with_rule(self, position: int) -> int:

@@ -699,6 +699,12 @@ def test_spans_are_whole_lines_in_order_without_blank_lines_around(text: str) ->
     assert len(found.forwards) == sum(span.kind is SpanKind.FORWARD for span in found.spans)
 
 
+def test_a_header_that_another_one_follows_is_no_form() -> None:
+    header = "From: Kim <kim@example.com>\nSent: 15 June 2026 09:00\nTo: Ann\n"
+    (span,) = separate(f"Yes.\n\n{header}{header}\nHello").spans
+    assert (span.kind, span.start) == (SpanKind.QUOTE, 6)
+
+
 @given(TEXTS)
 @settings(max_examples=600)
 def test_what_is_left_above_the_first_quote_holds_no_more_quotes(text: str) -> None:
