@@ -1,84 +1,226 @@
-"""Linking threads to contacts and deals: by the automatic rule, and by hand.
+"""Linking threads to contacts, deals and leads: by the automatic rule, and by hand.
 
-What the rule decides is left to `core.links`, what is stored to `store.crm`.
+What the rule decides is left to `core.links`, what is stored to `store.links` and `store.suggestions`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mailcrm.core.links import ThreadFacts, decide
-from mailcrm.core.model import Account, Contact, Deal, ThreadRow
-from mailcrm.store import crm, threads
+from mailcrm.core.errors import NeedsChoice, UsageError
+from mailcrm.core.links import LinkDecision, ThreadFacts, decide
+from mailcrm.core.model import (
+    Account,
+    Contact,
+    Deal,
+    ItemKind,
+    Lead,
+    LinkOrigin,
+    Suggestion,
+    ThreadRow,
+)
+from mailcrm.store import accounts, contacts, deals, leads, links, suggestions, threads
 from mailcrm.store.database import Database
+from mailcrm.store.history import ThreadAction, add_thread_events
 
-#: Threads looked at together: enough to make a query worth it, few enough to keep memory flat.
-_GROUP = 500
+#: Threads looked at together: a query for all of them is worth it, and memory stays flat.
+_GROUP = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Linked:
-    """What the rule did: threads that got a link, and those where a person has to choose a deal."""
+    """What the rule did: threads that got a link, and threads about which there is a new suggestion."""
 
     threads: tuple[int, ...]
-    choices: tuple[tuple[int, tuple[str, ...]], ...]
+    suggested: tuple[int, ...]
+
+
+def decisions(db: Database, account: Account, thread_ids: Iterable[int]) -> dict[int, LinkDecision]:
+    """Return what the rule decides of threads of one account, without doing it."""
+    facts = links.thread_facts(db, account, sorted(thread_ids))
+    return {key: decide(_allowed(account, found)) for key, found in facts.items()}
 
 
 def apply_rule(db: Database, account: Account, thread_ids: Iterable[int], *, now: datetime) -> Linked:
-    """Link threads of one account by the automatic rule, in one transaction."""
+    """Link threads of one account by the automatic rule."""
     linked: list[int] = []
-    choices: list[tuple[int, tuple[str, ...]]] = []
-    with db.transaction():
-        for group in _groups(sorted(thread_ids)):
+    suggested: list[int] = []
+    ids = sorted(thread_ids)
+    for start in range(0, len(ids), _GROUP):
+        group = ids[start : start + _GROUP]
+        with db.transaction():
             threads.lock_threads(db, group)
-            facts = crm.thread_facts(db, group)
-            decisions = {key: decide(_allowed(account, found)) for key, found in facts.items()}
-            crm.add_automatic_links(db, decisions, at=now)
-            for key, decision in decisions.items():
-                if decision.contacts or decision.deal is not None:
-                    linked.append(key)
-                if decision.candidates:
-                    choices.append((key, crm.deal_titles(db, decision.candidates)))
-    return Linked(threads=tuple(linked), choices=tuple(choices))
+            decided = decisions(db, account, group)
+            links.add_automatic_links(db, decided, at=now)
+            proposals = {key: one.proposal for key, one in decided.items() if one.proposal is not None}
+            suggested += suggestions.replace_suggestions(db, group, proposals, at=now)
+            links.mark_decided(db, group)
+        linked += [key for key, one in decided.items() if one.contacts or one.item is not None]
+    return Linked(threads=tuple(linked), suggested=tuple(suggested))
 
 
-def apply_rule_to_account(db: Database, account: Account, *, now: datetime) -> Linked:
-    """Link all stored threads of an account by the automatic rule."""
-    return apply_rule(db, account, threads.thread_ids(db, account), now=now)
+def apply_rule_where_due(db: Database, account: Account, *, now: datetime) -> Linked:
+    """Link the threads to which something came since the rule looked at them."""
+    return apply_rule(db, account, links.due_threads(db, account), now=now)
+
+
+def apply_rule_to_account(
+    db: Database, account: Account, *, since: datetime | None = None, now: datetime
+) -> Linked:
+    """Link all stored threads of an account by the automatic rule, or those with mail since a day."""
+    return apply_rule(db, account, links.threads_of_account(db, account, since=since), now=now)
+
+
+def decisions_for_account(
+    db: Database, account: Account, *, since: datetime | None = None
+) -> dict[int, LinkDecision]:
+    """Return what the rule would do with the stored threads of an account, where it would do anything."""
+    return _with_an_effect(decisions(db, account, links.threads_of_account(db, account, since=since)))
+
+
+def matching_threads(db: Database, contact_ids: Iterable[int]) -> int:
+    """Return how many stored threads the rule would link, or suggest to link, because of these contacts."""
+    ids = list(contact_ids)
+    if not ids:
+        return 0
+    return sum(
+        len(_with_an_effect(decisions(db, account, links.threads_of_contacts(db, account, ids))))
+        for account in accounts.with_disconnected(db)
+    )
+
+
+def _with_an_effect(decided: Mapping[int, LinkDecision]) -> dict[int, LinkDecision]:
+    return {
+        key: one
+        for key, one in decided.items()
+        if one.contacts or one.item is not None or one.proposal is not None
+    }
 
 
 def _allowed(account: Account, facts: ThreadFacts) -> ThreadFacts:
     """Return the facts without what the account's switches leave out."""
     if not account.auto_link_contacts:
         facts = replace(
-            facts, contacts={key: value for key, value in facts.contacts.items() if key in facts.linked}
+            facts, named={key: value for key, value in facts.named.items() if key in facts.linked}
         )
-    if not account.auto_link_deals:
-        facts = replace(facts, open_deals={})
+    kinds = {
+        kind
+        for kind, on in ((ItemKind.DEAL, account.auto_link_deals), (ItemKind.LEAD, account.auto_link_leads))
+        if on
+    }
+    if len(kinds) < len(ItemKind):
+        people = {*facts.named, *facts.linked} & facts.open_items.keys()
+        facts = replace(
+            facts,
+            open_items={
+                key: {item for item in facts.open_items[key] if item.kind in kinds} for key in people
+            },
+        )
     return facts
 
 
-def _groups(ids: list[int]) -> Iterable[list[int]]:
-    return (ids[start : start + _GROUP] for start in range(0, len(ids), _GROUP))
-
-
-def link_thread(db: Database, thread: ThreadRow, target: Contact | Deal, *, now: datetime) -> None:
-    """Link a thread by hand, to a deal in place of the one it had; raises NotPermitted."""
+def link_thread(db: Database, thread: ThreadRow, record: Contact | Deal | Lead, *, now: datetime) -> None:
+    """Link a thread by hand, to an item in place of the one it had; raises NotPermitted."""
     threads.require_managed(db, thread.id)
-    contact_id, deal_id = _ids(target)
-    crm.add_link(db, thread.id, contact_id=contact_id, deal_id=deal_id, at=now)
+    with db.transaction():
+        links.add_link(db, thread.id, record, LinkOrigin.MANUAL, at=now)
+        add_thread_events(db, [thread.id], ThreadAction.LINKED, record_name(record), at=now)
+        _forget_answered(db, thread.id, record)
 
 
-def unlink_thread(db: Database, thread: ThreadRow, target: Contact | Deal, *, now: datetime) -> None:
+def unlink_thread(db: Database, thread: ThreadRow, record: Contact | Deal | Lead, *, now: datetime) -> None:
     """Take a thread's link away, for good; raises NotPermitted or NotFound."""
     threads.require_managed(db, thread.id)
-    contact_id, deal_id = _ids(target)
-    crm.remove_link(db, thread.id, contact_id=contact_id, deal_id=deal_id, at=now)
+    with db.transaction():
+        links.remove_link(db, thread.id, record, at=now)
+        add_thread_events(db, [thread.id], ThreadAction.UNLINKED, record_name(record), at=now)
 
 
-def _ids(target: Contact | Deal) -> tuple[int | None, int | None]:
-    match target:
-        case Contact(id=contact_id):
-            return contact_id, None
-        case Deal(id=deal_id):
-            return None, deal_id
+def accept(
+    db: Database, suggestion: Suggestion, item: Deal | Lead | None, *, now: datetime
+) -> list[Contact | Deal | Lead]:
+    """Make the links of a suggestion and return what was linked; of several items a person names one.
+
+    Raises NeedsChoice when none was named, UsageError for one that is not among them.
+    """
+    threads.require_managed(db, suggestion.thread_id)
+    offered = [one for one in suggestion.candidates if one.contact_id is None]
+    if item is None and len(offered) > 1:
+        raise NeedsChoice(
+            f"Suggestion {suggestion.id} has {len(offered)} candidates; name the one that is right.",
+            candidates=[candidate_name(one.deal_id, one.lead_id, one.title) for one in offered],
+        )
+    chosen: list[Contact | Deal | Lead] = [
+        contacts.contact(db, str(one.contact_id))
+        for one in suggestion.candidates
+        if one.contact_id is not None
+    ]
+    if item is not None:
+        if not any(_is(item, one.deal_id, one.lead_id) for one in offered):
+            raise UsageError(
+                f"{record_name(item)} is not among the candidates of suggestion {suggestion.id}.",
+                hint=f"To link it all the same: mailcrm link {_kind(item)} {suggestion.thread_id} {item.id}",
+            )
+        chosen.append(item)
+    else:
+        chosen += [
+            deals.deal(db, str(one.deal_id)) if one.deal_id is not None else leads.lead(db, str(one.lead_id))
+            for one in offered
+        ]
+    with db.transaction():
+        for record in chosen:
+            links.add_link(db, suggestion.thread_id, record, LinkOrigin.ACCEPTED, at=now)
+            add_thread_events(db, [suggestion.thread_id], ThreadAction.ACCEPTED, record_name(record), at=now)
+        suggestions.remove_suggestions(db, [suggestion.thread_id])
+    return chosen
+
+
+def dismiss(db: Database, suggestion: Suggestion, *, now: datetime) -> None:
+    """Say that nothing of a suggestion is right: none of it is linked or suggested for its thread again."""
+    threads.require_managed(db, suggestion.thread_id)
+    with db.transaction():
+        links.refuse(
+            db,
+            [
+                {
+                    "thread_id": suggestion.thread_id,
+                    "contact_id": one.contact_id,
+                    "deal_id": one.deal_id,
+                    "lead_id": one.lead_id,
+                }
+                for one in suggestion.candidates
+            ],
+            at=now,
+        )
+        suggestions.remove_suggestions(db, [suggestion.thread_id])
+        told = ", ".join(
+            f"contact {one.contact_id} {one.title}"
+            if one.contact_id is not None
+            else candidate_name(one.deal_id, one.lead_id, one.title)
+            for one in suggestion.candidates
+        )
+        add_thread_events(db, [suggestion.thread_id], ThreadAction.DISMISSED, told, at=now)
+
+
+def _forget_answered(db: Database, thread_id: int, record: Contact | Deal | Lead) -> None:
+    """Forget the suggestion about a thread when a person has chosen its item."""
+    if not isinstance(record, Contact):
+        suggestions.remove_suggestions(db, [thread_id])
+
+
+def _is(item: Deal | Lead, deal_id: int | None, lead_id: int | None) -> bool:
+    return item.id == (deal_id if isinstance(item, Deal) else lead_id)
+
+
+def _kind(record: Contact | Deal | Lead) -> str:
+    return type(record).__name__.lower()
+
+
+def record_name(record: Contact | Deal | Lead) -> str:
+    """Return a record as people name it: deal 42 Pumps."""
+    return f"{_kind(record)} {record.id} {record.name if isinstance(record, Contact) else record.title}"
+
+
+def candidate_name(deal_id: int | None, lead_id: int | None, title: str) -> str:
+    """Return an item of a suggestion as people name it."""
+    return f"deal {deal_id} {title}" if deal_id is not None else f"lead {lead_id} {title}"

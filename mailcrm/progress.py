@@ -16,7 +16,6 @@ from mailcrm.core.events import (
     AccountSkipped,
     AccountStarted,
     BatchSaved,
-    ChoiceNeeded,
     DeletionsHeld,
     EmailFailed,
     FolderFailed,
@@ -185,6 +184,8 @@ def summary(event: AccountFinished, *, held: bool) -> str:
     parts = [number(event.new, "new email")]
     if event.linked:
         parts.append(f"{number(event.linked, 'thread')} linked")
+    if event.suggested:
+        parts.append(f"{number(event.suggested, 'suggestion')}: mailcrm link suggestions")
     if event.failed:
         parts.append(f"{event.failed} failed")
     if event.whole:
@@ -210,16 +211,6 @@ def trouble(event: SyncEvent) -> str | None:
             )
         case FolderFinished(stored_count=stored, server_count=on_server) if stored != on_server:
             return f"{event.account}: {event.folder}: {stored} of {on_server} emails are stored"
-        case ChoiceNeeded(deals=(only,)):
-            return (
-                f"thread {event.thread_id} may belong to the open deal {only}. "
-                f"If so: mailcrm link deal {event.thread_id} {only.partition(' ')[0]}"
-            )
-        case ChoiceNeeded():
-            return (
-                f"thread {event.thread_id} fits {len(event.deals)} open deals: {', '.join(event.deals)}. "
-                f"Choose with: mailcrm link deal {event.thread_id} DEAL"
-            )
         case AccountSkipped():
             return _skipped(event, datetime.now(UTC))
         case _:

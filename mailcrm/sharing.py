@@ -28,6 +28,6 @@ def explain(db: Database, thread: ThreadRow) -> Verdict:
         account_team={0: team},
         thread_account={thread.id: 0},
         thread_visibility={thread.id: thread.visibility},
-        linked={thread.id} if thread.contacts or thread.deals else set(),
+        linked={thread.id} if thread.contacts or thread.deals or thread.leads else set(),
     )
     return may_see(world, viewer, thread.id)

@@ -21,7 +21,6 @@ from mailcrm.core.events import (
     AccountFinished,
     AccountStarted,
     BatchSaved,
-    ChoiceNeeded,
     DeletionsHeld,
     EmailFailed,
     FolderFailed,
@@ -32,12 +31,11 @@ from mailcrm.core.model import Account, Folder
 from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted, mark
 from mailcrm.core.uids import UidSet
 from mailcrm.mail.imap import FolderStatus, ImapSession
-from mailcrm.store import accounts, folders
+from mailcrm.store import accounts, folders, links
 from mailcrm.store.database import Database
 
 if TYPE_CHECKING:
     from mailcrm.fetching import Fetching
-    from mailcrm.linking import Linked
     from mailcrm.observing import Identified, Observed
     from mailcrm.store.emails import NewEmail
 
@@ -124,12 +122,41 @@ class _Run:
     clock: Callable[[], datetime]
     accept_deletions: bool
     new: int = 0
-    linked: set[int] = field(default_factory=set)
+    linked: int = 0
+    suggested: int = 0
     failures: int = 0
     trouble: str | None = None
 
     def all_folders(self) -> Iterator[SyncEvent]:
-        """Sync the chosen folders of the account and record how it went."""
+        """Sync the chosen folders of the account, link what came, and record how it went."""
+        try:
+            yield from self._folders()
+        except MailError:
+            # What came before the server was lost is linked all the same.
+            self._link()
+            raise
+        self._link()
+        accounts.record_sync(self.db, self.account, at=self.clock(), error=self.trouble)
+        yield AccountFinished(
+            account=self.account.address,
+            new=self.new,
+            linked=self.linked,
+            suggested=self.suggested,
+            failed=self.failures,
+            whole=self.trouble is None,
+        )
+
+    def _link(self) -> None:
+        """Apply the automatic rule where something came, now that it is known what belongs together."""
+        due = links.due_threads(self.db, self.account)
+        if due:
+            from mailcrm.linking import apply_rule
+
+            done = apply_rule(self.db, self.account, due, now=self.clock())
+            self.linked, self.suggested = len(done.threads), len(done.suggested)
+
+    def _folders(self) -> Iterator[SyncEvent]:
+        """Bring in what is new in the chosen folders, and take away what is gone."""
         offered = offered_folders(self.server.imap)
         remember_folders(self.db, self.account, offered)
         there = {one.folder.path: one.folder for one in offered}
@@ -166,14 +193,6 @@ class _Run:
                 yield from self._retire(folder)
         if not chosen:
             self.trouble = self.trouble or "no folder is chosen for the sync"
-        accounts.record_sync(self.db, self.account, at=self.clock(), error=self.trouble)
-        yield AccountFinished(
-            account=self.account.address,
-            new=self.new,
-            linked=len(self.linked),
-            failed=self.failures,
-            whole=self.trouble is None,
-        )
 
     def _is_unchanged(self, folder: Folder, status: FolderStatus | None) -> bool:
         """Say whether a folder is as the last whole sync left it."""
@@ -231,7 +250,7 @@ class _Run:
                         looked_at += len(item.arrivals) + len(item.unidentified)
                         ahead = len(observed.unknown) - looked_at
                         yield planned(self.account, observed, what, ahead=ahead)
-                        yield from self._attach(folder, one.uidvalidity, what.attach)
+                        self._attach(folder, one.uidvalidity, what.attach)
                         after += what.attach_after
                         coming |= identities(what)
                         self._look_closer(one, item, what)
@@ -244,7 +263,7 @@ class _Run:
                     case Read(batch=batch):
                         yield from self._save(folder, one.uidvalidity, batch)
                         coming -= {name for email in batch for name in email.arrival.identities}
-        yield from self._attach(folder, one.uidvalidity, after)
+        self._attach(folder, one.uidvalidity, after)
         return one
 
     def _look_closer(self, one: _Arrival, found: "Identified", what: Arriving) -> None:
@@ -253,26 +272,14 @@ class _Run:
         one.unwanted |= UidSet(a.uid for a in found.arrivals if not is_wanted(a, start))
         one.asked_for |= UidSet(a.uid for a in what.download)
 
-    def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> Iterator[SyncEvent]:
+    def _attach(self, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]) -> None:
         if not arrivals:
             return
         from mailcrm.fetching import BATCH_EMAILS
-        from mailcrm.linking import apply_rule
         from mailcrm.store import emails
 
         for begin in range(0, len(arrivals), BATCH_EMAILS):
-            with self.db.transaction():
-                group = arrivals[begin : begin + BATCH_EMAILS]
-                threads = emails.attach(self.db, self.account, folder, uidvalidity, group)
-                # An email that came out of the junk folder links now.
-                linked = apply_rule(self.db, self.account, threads, now=self.clock())
-            yield from self._told(linked)
-
-    def _told(self, linked: "Linked") -> Iterator[ChoiceNeeded]:
-        """Count what was linked and say where a person has to choose."""
-        self.linked |= set(linked.threads)
-        for thread_id, deals in linked.choices:
-            yield ChoiceNeeded(account=self.account.address, thread_id=thread_id, deals=deals)
+            emails.attach(self.db, self.account, folder, uidvalidity, arrivals[begin : begin + BATCH_EMAILS])
 
     def _not_fetched(self, folder: Folder, uidvalidity: int, uid: int, error: str) -> EmailFailed:
         """Record an email that could not be brought in."""
@@ -283,14 +290,10 @@ class _Run:
 
     def _save(self, folder: Folder, uidvalidity: int, batch: Sequence["NewEmail"]) -> Iterator[SyncEvent]:
         """Store a batch with its links; what the store refuses is tried one by one: one must not stop all."""
-        from mailcrm.linking import apply_rule
         from mailcrm.store import emails
 
         try:
-            # Links belong to the same transaction: a killed sync leaves no thread without its links.
-            with self.db.transaction():
-                saved = emails.save_batch(self.db, self.account, folder, uidvalidity, batch)
-                linked = apply_rule(self.db, self.account, saved.threads, now=self.clock())
+            new = emails.save_batch(self.db, self.account, folder, uidvalidity, batch)
         except (StoreBusy, StoreUnavailable):
             raise
         except StoreError as error:
@@ -300,15 +303,14 @@ class _Run:
             for item in batch:
                 yield from self._save(folder, uidvalidity, [item])
             return
-        self.new += saved.new
-        logger.info("account %d folder %d: %d emails saved", self.account.id, folder.id, saved.new)
+        self.new += new
+        logger.info("account %d folder %d: %d emails saved", self.account.id, folder.id, new)
         yield BatchSaved(
             account=self.account.address,
             folder=folder.name,
             count=len(batch),
             bytes=sum(item.source.size for item in batch),
         )
-        yield from self._told(linked)
 
     def _depart(self, one: _Arrival) -> Iterator[SyncEvent]:
         """Take away what is no longer on the server, remember how far we looked, and compare the counts."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mailcrm.core.model import Contact, Deal, EmailRow
-from mailcrm.store import crm, emails
+from mailcrm.store import contacts, deals, emails
 from mailcrm.store.database import Database
 
 
@@ -25,13 +25,13 @@ class ContactView:
 
 def deal_timeline(db: Database, text: str, *, limit: int) -> DealView:
     """Return a deal by number or title with its newest emails; raises NotFound or NeedsChoice."""
-    deal = crm.deal(db, text)
+    deal = deals.deal(db, text)
     return DealView(deal=deal, emails=tuple(emails.timeline(db, deal_id=deal.id, limit=limit)))
 
 
 def contact_timeline(db: Database, text: str, *, limit: int) -> ContactView:
     """Return a contact by number, address or name with its newest emails; raises NotFound or NeedsChoice."""
-    contact = crm.contact(db, text)
+    contact = contacts.contact(db, text)
     return ContactView(contact=contact, emails=tuple(emails.timeline(db, contact_id=contact.id, limit=limit)))
 
 

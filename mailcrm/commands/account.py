@@ -70,6 +70,7 @@ def show(context: typer.Context, account: _Address = None) -> None:
         ("history from", row.history_start.date().isoformat() if row.history_start else "the beginning"),
         ("link contacts", "yes" if row.auto_link_contacts else "no"),
         ("link deals", "yes" if row.auto_link_deals else "no"),
+        ("link leads", "yes" if row.auto_link_leads else "no"),
         ("emails", count),
         ("last sync", row.last_sync_at),
         ("trouble", row.last_error),
@@ -95,6 +96,7 @@ def set_account(
     ] = False,
     link_contacts: Annotated[bool | None, typer.Option(help="link to contacts by the rule")] = None,
     link_deals: Annotated[bool | None, typer.Option(help="link to deals by the rule")] = None,
+    link_leads: Annotated[bool | None, typer.Option(help="link to leads by the rule")] = None,
     alias: Annotated[
         list[str] | None, typer.Option(metavar="ADDRESS", help="another address of yours; may be repeated")
     ] = None,
@@ -118,12 +120,13 @@ def set_account(
             choose_folders(db, row, folder)
         if all_folders:
             choose_all_folders(db, row)
-        if link_contacts is not None or link_deals is not None:
+        if (link_contacts, link_deals, link_leads) != (None, None, None):
             accounts.set_auto_link(
                 db,
                 row,
                 contacts=row.auto_link_contacts if link_contacts is None else link_contacts,
                 deals=row.auto_link_deals if link_deals is None else link_deals,
+                leads=row.auto_link_leads if link_leads is None else link_leads,
             )
         for address in alias or []:
             accounts.add_alias(db, row, answers.email_address(address))

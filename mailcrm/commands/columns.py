@@ -10,15 +10,15 @@ def visibility(row: ThreadRow | EmailRow) -> str:
     """Return who reads a thread: only me, team, or all, which holds only while it is linked."""
     if row.visibility is Visibility.PRIVATE:
         return "team" if row.team else "only me"
-    if isinstance(row, ThreadRow) and not (row.contacts or row.deals):
+    if isinstance(row, ThreadRow) and not (row.contacts or row.deals or row.leads):
         return "all, once linked"
     return "all"
 
 
 def linked_to(row: ThreadRow) -> str:
-    """Return the contacts and the deal of a thread."""
+    """Return the contacts and the deal or lead of a thread."""
     people = ", ".join(row.contacts)
-    return " · ".join(part for part in (people, ", ".join(row.deals)) if part)
+    return " · ".join(part for part in (people, ", ".join((*row.deals, *row.leads))) if part)
 
 
 def other_side(row: EmailRow) -> str:

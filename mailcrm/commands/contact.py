@@ -25,11 +25,11 @@ def list_contacts(
 ) -> None:
     """List contacts by name."""
     from mailcrm.render import Column
-    from mailcrm.store import crm
+    from mailcrm.store import contacts
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = crm.contacts(db, limit=limit + 1)
+        rows = contacts.contacts(db, limit=limit + 1)
     if invocation.display.as_json:
         invocation.display.document(rows[:limit])
         return
@@ -85,14 +85,14 @@ def create(
     ],
 ) -> None:
     """Make a contact."""
-    from mailcrm.store import crm
+    from mailcrm.store import contacts
 
     invocation: Invocation = context.obj
     addresses = [answers.email_address(text) for text in address]
     called = answers.name(name, "contact")
     with invocation.open_store() as db:
         _refuse_our_own(db, addresses)
-        made = crm.create_contact(db, name=called, addresses=addresses)
+        made = contacts.create_contact(db, name=called, addresses=addresses)
     invocation.display.done(
         f"Contact {made.id} {made.name} is made. Link mail that is already here: mailcrm link auto", made
     )
@@ -108,14 +108,14 @@ def edit(
     ] = None,
 ) -> None:
     """Rename a contact, or give it more addresses."""
-    from mailcrm.store import crm
+    from mailcrm.store import contacts
 
     invocation: Invocation = context.obj
     addresses = [answers.email_address(text) for text in address or []]
     with invocation.open_store() as db:
-        found = crm.contact(db, contact)
+        found = contacts.contact(db, contact)
         _refuse_our_own(db, addresses)
-        changed = crm.edit_contact(
+        changed = contacts.edit_contact(
             db,
             found,
             name=found.name if name is None else answers.name(name, "contact"),
@@ -126,9 +126,9 @@ def edit(
 
 def _refuse_our_own(db: "Database", addresses: Iterable[str]) -> None:
     from mailcrm.core.errors import UsageError
-    from mailcrm.store import crm
+    from mailcrm.store import contacts
 
-    for address in sorted(crm.our_addresses(db, addresses)):
+    for address in sorted(contacts.our_addresses(db, addresses)):
         raise UsageError(
             f"{address} is one of our own, and mail is never linked to those.",
             hint="A contact is somebody outside: neither a member nor a connected account.",

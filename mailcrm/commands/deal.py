@@ -28,11 +28,11 @@ def list_deals(
 ) -> None:
     """List deals, the newest first."""
     from mailcrm.render import Column
-    from mailcrm.store import crm
+    from mailcrm.store import deals
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = crm.deals(db, status=status, limit=limit + 1)
+        rows = deals.deals(db, status=status, limit=limit + 1)
     if invocation.display.as_json:
         invocation.display.document(rows[:limit])
         return
@@ -100,20 +100,21 @@ def create(
     currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
 ) -> None:
     """Make an open deal."""
-    from mailcrm.store import crm
+    from mailcrm.store import contacts, deals
 
     invocation: Invocation = context.obj
     called = answers.name(title, "deal")
     amount = None if value is None else _amount(value)
     unit = None if currency is None else _currency(currency, amount)
     with invocation.open_store() as db:
-        people = [crm.contact(db, text) for text in contact or []]
-        made = crm.create_deal(
+        people = [contacts.contact(db, text) for text in contact or []]
+        made = deals.create_deal(
             db,
             title=called,
             contact_ids=[person.id for person in people],
             value=amount,
             currency=unit,
+            at=invocation.now(),
         )
     invocation.display.done(
         f"Deal {made.id} {made.title} is made. Link mail that is already here: mailcrm link auto", made
@@ -132,14 +133,14 @@ def edit(
     currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
 ) -> None:
     """Change title or value of a deal, or give it more contacts."""
-    from mailcrm.store import crm
+    from mailcrm.store import contacts, deals
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        found = crm.deal(db, deal)
-        people = [crm.contact(db, text) for text in contact or []]
+        found = deals.deal(db, deal)
+        people = [contacts.contact(db, text) for text in contact or []]
         amount = found.value if value is None else _amount(value)
-        changed = crm.edit_deal(
+        changed = deals.edit_deal(
             db,
             found,
             title=found.title if title is None else answers.name(title, "deal"),
@@ -171,10 +172,10 @@ def reopen(context: typer.Context, deal: _Deal) -> None:
 
 
 def _set_status(invocation: Invocation, text: str, status: DealStatus) -> None:
-    from mailcrm.store import crm
+    from mailcrm.store import deals
 
     with invocation.open_store() as db:
-        changed = crm.set_deal_status(db, crm.deal(db, text), status)
+        changed = deals.set_deal_status(db, deals.deal(db, text), status, at=invocation.now())
     invocation.display.done(f"Deal {changed.id} {changed.title} is {changed.status.value}.", changed)
 
 

@@ -27,7 +27,7 @@ def share(context: typer.Context, threads: _Threads) -> None:
         chosen = several(db, threads)
         for one in chosen:
             share_thread(db, one)
-    waiting = [str(one.id) for one in chosen if not (one.contacts or one.deals)]
+    waiting = [str(one.id) for one in chosen if not (one.contacts or one.deals or one.leads)]
     invocation.display.done(
         f"Shared thread {numbers(chosen)}."
         + (

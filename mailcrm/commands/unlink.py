@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from mailcrm.commands.invocation import Invocation
-from mailcrm.commands.link import ThreadsAndContact, ThreadsAndDeal, numbers, several
-from mailcrm.core.model import Contact, Deal
+from mailcrm.commands.link import ThreadsAndContact, ThreadsAndDeal, ThreadsAndLead, noun, numbers, several
+from mailcrm.core.model import Contact, Deal, Lead
 
 if TYPE_CHECKING:
     from mailcrm.store import Database
@@ -22,34 +22,42 @@ def add_to(app: typer.Typer) -> None:
 @_app.command("deal")
 def deal(context: typer.Context, words: ThreadsAndDeal) -> None:
     """Unlink conversations from a deal."""
-    from mailcrm.store import crm
+    from mailcrm.store import deals
 
     *names, target = several(words)
     with context.obj.open_store() as db:
-        _unlink(context.obj, db, names, crm.deal(db, target), "deal")
+        _unlink(context.obj, db, names, deals.deal(db, target))
+
+
+@_app.command("lead")
+def lead(context: typer.Context, words: ThreadsAndLead) -> None:
+    """Unlink conversations from a lead."""
+    from mailcrm.store import leads
+
+    *names, target = several(words)
+    with context.obj.open_store() as db:
+        _unlink(context.obj, db, names, leads.lead(db, target))
 
 
 @_app.command("contact")
 def contact(context: typer.Context, words: ThreadsAndContact) -> None:
     """Unlink conversations from a contact."""
-    from mailcrm.store import crm
+    from mailcrm.store import contacts
 
     *names, target = several(words)
     with context.obj.open_store() as db:
-        _unlink(context.obj, db, names, crm.contact(db, target), "contact")
+        _unlink(context.obj, db, names, contacts.contact(db, target))
 
 
-def _unlink(
-    invocation: Invocation, db: "Database", names: list[str], target: Contact | Deal, noun: str
-) -> None:
+def _unlink(invocation: Invocation, db: "Database", names: list[str], record: Contact | Deal | Lead) -> None:
     from mailcrm.linking import unlink_thread
     from mailcrm.store import threads
 
     chosen = threads.several(db, names)
     with db.transaction():
         for thread in chosen:
-            unlink_thread(db, thread, target, now=invocation.now())
+            unlink_thread(db, thread, record, now=invocation.now())
     invocation.display.done(
-        f"Unlinked thread {numbers(chosen)} from {noun} {target.id}.",
-        {"threads": [thread.id for thread in chosen], noun: target},
+        f"Unlinked thread {numbers(chosen)} from {noun(record)} {record.id}.",
+        {"threads": [thread.id for thread in chosen], noun(record): record},
     )

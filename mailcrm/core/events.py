@@ -80,21 +80,16 @@ class FolderFinished:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChoiceNeeded:
-    """Several open deals fit a thread, so none was linked."""
-
-    account: str
-    thread_id: int
-    deals: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AccountFinished:
-    """The account is done; `whole` is false when anything above went wrong."""
+    """The account is done; `whole` is false when anything above went wrong.
+
+    `linked` and `suggested` count threads that got a link and about which a person has to decide.
+    """
 
     account: str
     new: int
     linked: int
+    suggested: int
     failed: int
     whole: bool
 
@@ -119,7 +114,6 @@ SyncEvent: TypeAlias = (
     | FolderFailed
     | DeletionsHeld
     | FolderFinished
-    | ChoiceNeeded
     | AccountFinished
     | AccountSkipped
 )

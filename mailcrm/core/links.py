@@ -1,55 +1,147 @@
-"""What a thread is linked to by itself: the automatic rule, as one pure decision.
+"""What a thread is linked to by itself: the automatic rule, as one pure decision with its reason.
 
-Everybody known among the participants is linked; a deal only when it is the single open one of
+Everybody known among the participants is linked; a deal or lead only when it is the single open one of
 all linked contacts. Reading participants and writing links is left to `mailcrm.linking`.
 """
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import StrEnum
+
+from mailcrm.core.model import Item
+
+
+class Reason(StrEnum):
+    """Why the rule decided as it did; docs/rules.md tells each to users."""
+
+    NO_OPEN_ITEM = "no-open-item"
+    ONLY_OPEN_ITEM = "only-open-item"
+    SEVERAL_OPEN_ITEMS = "several-open-items"
+    HAS_ITEM = "has-item"
+    ITEM_CLOSED = "item-closed"
+    REFUSED = "refused"
+    AMBIGUOUS_FROM = "ambiguous-from"
+    FAILED_AUTHENTICATION = "failed-authentication"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Named:
+    """How the emails of a thread name a contact.
+
+    `personal`: an email of a person names them, one that is no bounce, auto-reply or mailing. `doubt`: why
+    none of the emails that name them can be trusted; the worst reason.
+    """
+
+    personal: bool
+    doubt: Reason | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedItem:
+    """An item that a thread is linked to; `overtaken` when mail came after it was closed."""
+
+    item: Item
+    open: bool
+    overtaken: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThreadFacts:
     """What is known of a thread when the rule is asked.
 
-    `contacts` maps each known participant to whether an email of a person names them, one that is
-    no bounce, auto-reply or mailing. `linked` are the contacts linked already, `refused_*` what a
-    person took away, `open_deals` the open deals of a contact, the most recent first.
+    `named` are the known participants, `linked` the contacts and `items` the items linked already,
+    `refused_*` what a person took away or did not want, `open_items` the open items of each contact.
     """
 
-    contacts: Mapping[int, bool]
+    named: Mapping[int, Named]
     linked: AbstractSet[int]
-    has_deal: bool
+    items: tuple[LinkedItem, ...]
     refused_contacts: AbstractSet[int]
-    refused_deals: AbstractSet[int]
-    open_deals: Mapping[int, tuple[int, ...]]
+    refused_items: AbstractSet[Item]
+    open_items: Mapping[int, AbstractSet[Item]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """What the rule suggests to a person: contacts to link, and items of which one is chosen."""
+
+    reason: Reason
+    contacts: frozenset[int]
+    items: frozenset[Item]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkDecision:
-    """The links to make; `candidates` are open deals among which a person has to choose."""
+    """The links to make; `reason` says why there is that item, or none."""
 
-    contacts: tuple[int, ...]
-    deal: int | None
-    candidates: tuple[int, ...]
+    contacts: frozenset[int]
+    item: Item | None
+    reason: Reason
+    proposal: Proposal | None
 
 
 def decide(facts: ThreadFacts) -> LinkDecision:
     """Return the links that the automatic rule makes: none is ever taken away or overwritten."""
-    contacts = tuple(sorted(set(facts.contacts) - facts.linked - facts.refused_contacts))
-    if facts.has_deal:
-        return LinkDecision(contacts=contacts, deal=None, candidates=())
-    by_rule = {contact for contact, personal in facts.contacts.items() if personal} - facts.refused_contacts
-    by_hand = facts.linked - facts.contacts.keys()
-    deals = {deal for contact in by_rule | by_hand for deal in facts.open_deals.get(contact, ())}
-    match tuple(deals):
+    doubtful = {contact: named.doubt for contact, named in facts.named.items() if named.doubt is not None}
+    contacts = frozenset(facts.named.keys() - doubtful.keys() - facts.linked - facts.refused_contacts)
+    item, reason, items = _item(facts, _open_items(facts))
+    proposal = Proposal(reason=reason, contacts=frozenset(), items=items) if items else None
+    if proposal is None:
+        proposal = _doubted(facts, doubtful, chosen=item)
+    return LinkDecision(contacts=contacts, item=item, reason=reason, proposal=proposal)
+
+
+def _open_items(facts: ThreadFacts) -> frozenset[Item]:
+    """Return the distinct open items of all linked contacts.
+
+    Those that only a bounce, an auto-reply or a mailing names have none to offer; those that a person linked
+    have, whatever names them.
+    """
+    by_rule = {
+        contact
+        for contact, named in facts.named.items()
+        if named.personal and named.doubt is None and contact not in facts.refused_contacts
+    }
+    by_hand = {
+        contact
+        for contact in facts.linked
+        if contact not in facts.named or facts.named[contact].doubt is not None
+    }
+    return frozenset(item for contact in by_rule | by_hand for item in facts.open_items.get(contact, ()))
+
+
+def _item(facts: ThreadFacts, found: frozenset[Item]) -> tuple[Item | None, Reason, frozenset[Item]]:
+    """Return the item to link, the reason, and what a person has to choose from."""
+    none: frozenset[Item] = frozenset()
+    wanted = found - facts.refused_items
+    if facts.items:
+        closed = not any(one.open for one in facts.items) and any(one.overtaken for one in facts.items)
+        if closed and len(found) == 1 and wanted:
+            return None, Reason.ITEM_CLOSED, wanted
+        return None, Reason.HAS_ITEM, none
+    match tuple(found):
         case ():
-            return LinkDecision(contacts=contacts, deal=None, candidates=())
+            return None, Reason.NO_OPEN_ITEM, none
         case (only,):
-            # Refused once, a deal is not offered again either.
-            deal = None if only in facts.refused_deals else only
-            return LinkDecision(contacts=contacts, deal=deal, candidates=())
-        case several:
-            candidates = tuple(sorted(set(several) - facts.refused_deals, reverse=True))
-            return LinkDecision(contacts=contacts, deal=None, candidates=candidates)
+            # Refused once, an item is not offered again either.
+            return (only, Reason.ONLY_OPEN_ITEM, none) if wanted else (None, Reason.REFUSED, none)
+        case _:
+            return None, Reason.SEVERAL_OPEN_ITEMS if wanted else Reason.REFUSED, wanted
+
+
+def _doubted(facts: ThreadFacts, doubtful: Mapping[int, Reason], *, chosen: Item | None) -> Proposal | None:
+    """Return what would be linked if the emails could be trusted."""
+    contacts = doubtful.keys() - facts.linked - facts.refused_contacts
+    if not contacts:
+        return None
+    items: frozenset[Item] = frozenset()
+    if not facts.items and chosen is None:
+        offered = frozenset(item for contact in contacts for item in facts.open_items.get(contact, ()))
+        items = offered - facts.refused_items
+    forged = Reason.FAILED_AUTHENTICATION in {doubtful[contact] for contact in contacts}
+    return Proposal(
+        reason=Reason.FAILED_AUTHENTICATION if forged else Reason.AMBIGUOUS_FROM,
+        contacts=frozenset(contacts),
+        items=items,
+    )

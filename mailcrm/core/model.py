@@ -4,8 +4,9 @@ How they are stored is left to `mailcrm.store`, how they look to `mailcrm.render
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Visibility(StrEnum):
@@ -53,6 +54,28 @@ class DealStatus(StrEnum):
     LOST = "lost"
 
 
+class LeadStatus(StrEnum):
+    """Only an open lead is a candidate for the automatic rule."""
+
+    OPEN = "open"
+    CONVERTED = "converted"
+    ARCHIVED = "archived"
+
+
+class ItemKind(StrEnum):
+    """What an item is: a deal, or a lead that may become one."""
+
+    DEAL = "deal"
+    LEAD = "lead"
+
+
+class Item(NamedTuple):
+    """A deal or a lead, by its number."""
+
+    kind: ItemKind
+    id: int
+
+
 class MemberRole(StrEnum):
     """An admin manages members and teams; neither role opens anybody's private mail."""
 
@@ -61,10 +84,19 @@ class MemberRole(StrEnum):
 
 
 class LinkOrigin(StrEnum):
-    """Who made a link: the automatic rule, or a person."""
+    """Who made a link: the automatic rule, a person, or a person who accepted a suggestion."""
 
     AUTO = "auto"
     MANUAL = "manual"
+    ACCEPTED = "accepted"
+
+
+class CreateContacts(StrEnum):
+    """Who becomes a contact by itself: nobody, whom the account wrote to, or who wrote to it as well."""
+
+    NEVER = "never"
+    SENT = "sent"
+    BOTH = "both"
 
 
 class Security(StrEnum):
@@ -123,6 +155,8 @@ class Account:
     all_folders: bool
     auto_link_contacts: bool
     auto_link_deals: bool
+    auto_link_leads: bool
+    create_contacts: CreateContacts
     last_sync_at: datetime | None
     last_error: str | None
 
@@ -169,7 +203,7 @@ def called(name: str, address: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThreadRow:
-    """A line of the inbox: a thread with what it is linked to."""
+    """A line of the inbox: a thread with what it is linked to; `suggested` when a person has to choose."""
 
     id: int
     account: str
@@ -182,6 +216,10 @@ class ThreadRow:
     last_received_at: datetime
     contacts: tuple[str, ...]
     deals: tuple[str, ...]
+    leads: tuple[str, ...]
+    labels: tuple[str, ...]
+    archived: bool
+    suggested: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,13 +251,46 @@ class EmailRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Organization:
+    """A company; mail addresses at one of its `domains` belong to its people."""
+
+    id: int
+    name: str
+    owner_id: int | None
+    domains: tuple[str, ...]
+    notes: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Contact:
-    """A person outside; the first address is the primary one."""
+    """A person outside; the first address is the primary one, `title` what they are in their organization."""
 
     id: int
     name: str
     owner_id: int | None
     addresses: tuple[str, ...]
+    organization_id: int | None
+    organization: str | None
+    title: str
+    phones: tuple[str, ...]
+    notes: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A step of a pipeline; stages are in order."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """The stages that a deal goes through."""
+
+    id: int
+    name: str
+    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,16 +303,65 @@ class Deal:
     owner_id: int | None
     value: str | None
     currency: str | None
+    pipeline: str
+    stage: str
+    organization_id: int | None
+    organization: str | None
+    expected_close: date | None
+    created_at: datetime
+    closed_at: datetime | None
+    contacts: tuple[str, ...]
+    contact_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lead:
+    """A sale that may come; once converted, `deal_id` is the deal that it became."""
+
+    id: int
+    title: str
+    status: LeadStatus
+    owner_id: int | None
+    value: str | None
+    currency: str | None
+    organization_id: int | None
+    organization: str | None
+    labels: tuple[str, ...]
+    created_at: datetime
+    closed_at: datetime | None
+    deal_id: int | None
     contacts: tuple[str, ...]
     contact_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """A thread's link to one contact or one deal."""
+    """A thread's link to one contact, deal or lead; one to a converted lead is one to its deal."""
 
     thread_id: int
     contact_id: int | None
     deal_id: int | None
+    lead_id: int | None
     title: str
     origin: LinkOrigin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """What a suggestion offers to link: a contact, or a deal or lead."""
+
+    contact_id: int | None
+    deal_id: int | None
+    lead_id: int | None
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suggestion:
+    """Links that the automatic rule did not dare to make; of items the most recently active comes first."""
+
+    id: int
+    thread_id: int
+    reason: str
+    made_at: datetime
+    candidates: tuple[Candidate, ...]

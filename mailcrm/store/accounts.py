@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound
-from mailcrm.core.model import Account, Endpoint, Security, Visibility
+from mailcrm.core.model import Account, CreateContacts, Endpoint, Security, Visibility
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import instant
 
@@ -60,6 +60,8 @@ def _accounts(db: Database, *, disconnected: bool) -> list[Account]:
             all_folders=bool(row["all_folders"]),
             auto_link_contacts=bool(row["auto_link_contacts"]),
             auto_link_deals=bool(row["auto_link_deals"]),
+            auto_link_leads=bool(row["auto_link_leads"]),
+            create_contacts=CreateContacts(row["create_contacts"]),
             last_sync_at=instant(row["last_sync_at"]),
             last_error=row["last_error"],
         )
@@ -136,6 +138,8 @@ def create_account(
                 account_id=account_id,
                 auto_link_contacts=True,
                 auto_link_deals=True,
+                auto_link_leads=True,
+                create_contacts=CreateContacts.NEVER,
                 **connection,
             )
     return account(db, address)
@@ -182,9 +186,9 @@ def set_all_folders(db: Database, known: Account, *, all_folders: bool) -> None:
     db.write("set_all_folders", account_id=known.id, all_folders=all_folders)
 
 
-def set_auto_link(db: Database, known: Account, *, contacts: bool, deals: bool) -> None:
+def set_auto_link(db: Database, known: Account, *, contacts: bool, deals: bool, leads: bool) -> None:
     """Switch the automatic rule for contacts and for deals."""
-    db.write("set_auto_link", account_id=known.id, contacts=contacts, deals=deals)
+    db.write("set_auto_link", account_id=known.id, contacts=contacts, deals=deals, leads=leads)
 
 
 def record_sync(db: Database, known: Account, *, at: datetime, error: str | None) -> None:

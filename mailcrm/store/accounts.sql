@@ -4,9 +4,11 @@ VALUES (:address, :owner_id, :team_id, :default_visibility) RETURNING id
 
 -- create_account_connection --
 INSERT INTO main.account_connection (
-    account_id, provider, imap_host, imap_port, imap_security, username, history_start, all_folders, auto_link_contacts, auto_link_deals, connected
+    account_id, provider, imap_host, imap_port, imap_security, username, history_start, all_folders, auto_link_contacts, auto_link_deals,
+    auto_link_leads, create_contacts, connected
 ) VALUES (
-    :account_id, :provider, :imap_host, :imap_port, :imap_security, :username, :history_start, :all_folders, :auto_link_contacts, :auto_link_deals, :connected
+    :account_id, :provider, :imap_host, :imap_port, :imap_security, :username, :history_start, :all_folders, :auto_link_contacts, :auto_link_deals,
+    :auto_link_leads, :create_contacts, :connected
 )
 
 -- add_account_alias --
@@ -21,6 +23,7 @@ SELECT account_id, address FROM account_alias ORDER BY address
 SELECT a.id, a.address, a.owner_id, a.team_id, a.default_visibility,
        COALESCE(m.address, t.name) AS owner,
        c.provider, c.imap_host, c.imap_port, c.imap_security, c.username, c.history_start, c.all_folders, c.auto_link_contacts, c.auto_link_deals,
+       c.auto_link_leads, c.create_contacts,
        c.last_sync_at, c.last_error
 FROM account_connection c
 JOIN account a ON a.id = c.account_id
@@ -40,7 +43,8 @@ UPDATE main.account_connection SET all_folders = :all_folders WHERE account_id =
 
 -- set_auto_link --
 UPDATE main.account_connection
-SET auto_link_contacts = :contacts, auto_link_deals = :deals WHERE account_id = :account_id
+SET auto_link_contacts = :contacts, auto_link_deals = :deals, auto_link_leads = :leads
+WHERE account_id = :account_id
 
 -- turn --
 SELECT last_error, failures, next_retry_at, refused, downloaded_on, downloaded_bytes

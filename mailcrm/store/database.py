@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 Row: TypeAlias = Mapping[str, Any]
 
 #: The named query files of the store.
-SUBJECTS = ("accounts", "contents", "crm", "emails", "folders", "members", "threads")
+SUBJECTS = (
+    "accounts",
+    "contacts",
+    "contents",
+    "deals",
+    "emails",
+    "folders",
+    "history",
+    "leads",
+    "links",
+    "members",
+    "suggestions",
+    "threads",
+)
 
 #: Of a word that is everywhere, only so many emails are compared, the newest.
 NEWEST = 500

@@ -16,6 +16,7 @@ from mailcrm.core.threads import thread_ids
 from mailcrm.store.contents import EMAILS_AT_ONCE, Content, add_contents, batch, in_row, sources, stored
 from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
+from mailcrm.store.links import mark_due
 from mailcrm.store.packed import pack, unpack
 from mailcrm.store.rows import email_row, instant
 from mailcrm.store.threads import Received, refresh_threads, threads_for
@@ -62,14 +63,6 @@ def source(arrival: Arrival, raw: bytes, *, truncated: bool) -> Source:
     return Source(arrival=arrival, size=len(raw), packed=pack(raw), digest=digest(raw), truncated=truncated)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
-    """What a batch brought: how many emails were new, and the threads of all its emails."""
-
-    new: int
-    threads: frozenset[int]
-
-
 def known_identities(db: Database, account: Account, identities: Iterable[str]) -> frozenset[str]:
     """Return those of `identities` that the store holds for the account."""
     rows = db.read("known_identities", account_id=account.id, texts=sorted(identities))
@@ -83,8 +76,8 @@ def any_before(db: Database, account: Account, start: datetime) -> bool:
 
 def attach(
     db: Database, account: Account, folder: Folder, uidvalidity: int, arrivals: Sequence[Arrival]
-) -> frozenset[int]:
-    """Place emails that are stored already and return their threads; the others wait for the next sync."""
+) -> None:
+    """Place emails that are stored already; the others wait for the next sync."""
     wanted = sorted({name for arrival in arrivals for name in arrival.identities})
     rows = db.read("emails_by_identity", account_id=account.id, texts=wanted)
     ids = {row["identity"]: row["email_id"] for row in rows}
@@ -97,13 +90,14 @@ def attach(
     with db.transaction():
         db.write_many("add_email_identity", _identities(account, known))
         place(db, folder, uidvalidity, [(a.uid, email_id, a.flags) for a, email_id in known])
-    return frozenset(row["thread_id"] for row in rows)
+        # An email that came out of the junk folder links now.
+        mark_due(db, {row["thread_id"] for row in rows})
 
 
 def save_batch(
     db: Database, account: Account, folder: Folder, uidvalidity: int, batch: Sequence[NewEmail]
-) -> Saved:
-    """Store emails with all that belongs to them and give them their places, in one transaction.
+) -> int:
+    """Store emails with all that belongs to them, give them their places, and return how many were new.
 
     An email whose source the account holds already, byte for byte, only gets its place.
     """
@@ -130,8 +124,9 @@ def save_batch(
             [(arrival.uid, email_id, arrival.flags) for arrival, email_id in known],
         )
         refresh_threads(db, set(threads))
-    # An email that was stored may have come out of the junk folder, and links now.
-    return Saved(new=len(new), threads=frozenset((*threads, *(row["thread_id"] for row in rows))))
+        # An email that was stored may have come out of the junk folder, and links now.
+        mark_due(db, {row["thread_id"] for row in rows})
+    return len(new)
 
 
 def _identities(account: Account, known: Sequence[tuple[Arrival, int]]) -> list[dict[str, object]]:

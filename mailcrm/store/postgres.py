@@ -69,7 +69,7 @@ _PLACE = re.compile(r"%\((\w+)\)s")
 _LINES = 100
 
 #: To be raised when `install_rules` makes something else of the same rules.
-_INSTALLATION = 3
+_INSTALLATION = 4
 
 #: Seconds after which the database server asks a silent connection whether it is still there.
 _SILENT_FOR = 30
@@ -129,20 +129,21 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
         run(f"CREATE OR REPLACE VIEW main.{name} WITH (security_barrier) AS {query}")
         run(f"GRANT SELECT ON main.{name} TO {MEMBER_ROLE}")
     for table, visible in rules.VISIBLE.items():
-        before = rules.MANAGED[table].replace("{row}", table)
+        rule = rules.MANAGED[table].replace("{row}", table)
+        removed = rules.REMOVED.get(table, rule).replace("{row}", table)
+        author = rules.AUTHORED.get(table)
+        own = f" AND {table}.{author} IN (SELECT v.id FROM viewer v)" if author else ""
         run(f"ALTER TABLE main.{table} ENABLE ROW LEVEL SECURITY")
         for policy, text in (
             ("see", f"FOR SELECT USING ({visible})"),
-            ("add", f"FOR INSERT WITH CHECK ({before})"),
-            ("edit", f"FOR UPDATE USING ({before}) WITH CHECK ({before})"),
-            ("remove", f"FOR DELETE USING ({before})"),
+            ("add", f"FOR INSERT WITH CHECK (({rule}){own})"),
+            ("edit", f"FOR UPDATE USING ({rule}) WITH CHECK ({rule})"),
+            ("remove", f"FOR DELETE USING ({removed})"),
         ):
             run(f"DROP POLICY IF EXISTS {policy} ON main.{table}")
             run(f"CREATE POLICY {policy} ON main.{table} {text}")
         run(f"REVOKE ALL ON main.{table} FROM PUBLIC, {MEMBER_ROLE}")
-        run(f"GRANT SELECT ON main.{table} TO {MEMBER_ROLE}")
-        if table not in rules.KEPT:
-            run(f"GRANT DELETE ON main.{table} TO {MEMBER_ROLE}")
+        run(f"GRANT SELECT, DELETE ON main.{table} TO {MEMBER_ROLE}")
         # Nobody chooses a row's number: who could, would learn by a refusal which ones are taken.
         columns = [name for name in _columns(connection, table) if name != "id"]
         changeable = [name for name in columns if name not in rules.FIXED.get(table, ())]
@@ -181,8 +182,8 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
 @cache
 def _fingerprint() -> str:
     """Return what tells these rules from those of every other version."""
-    tables = (rules.HELPERS, rules.VISIBLE, rules.MANAGED, rules.FIXED)
-    text = f"{_INSTALLATION} {[dict(table) for table in tables]} {sorted(rules.KEPT)}"
+    tables = (rules.HELPERS, rules.VISIBLE, rules.MANAGED, rules.REMOVED, rules.AUTHORED, rules.FIXED)
+    text = f"{_INSTALLATION} {[dict(table) for table in tables]}"
     return f"mailcrm rules {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

@@ -110,20 +110,20 @@ def install_rules(connection: sqlite3.Connection, viewer_id: int) -> None:
             f"CREATE TEMP VIEW {table} AS SELECT {table}.* FROM main.{table} AS {table} WHERE {rule}"
         )
     for table, rule in rules.MANAGED.items():
-        for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
-            allowed = " AND ".join(f"({rule.replace('{row}', row)})" for row in rows)
-            if event == "DELETE":
-                allowed = " OR ".join([f"({allowed})", *_orphaned(connection, table)])
+        before, after = (f"({rule.replace('{row}', row)})" for row in ("OLD", "NEW"))
+        removed = rules.REMOVED.get(table, rule).replace("{row}", "OLD")
+        author = rules.AUTHORED.get(table)
+        own = f" AND NEW.{author} IN (SELECT v.id FROM viewer v)" if author else ""
+        for event, allowed in (
+            ("INSERT", after + own),
+            ("UPDATE", f"{before} AND {after}"),
+            ("DELETE", " OR ".join([f"({removed})", *_orphaned(connection, table)])),
+        ):
             connection.execute(
                 f"CREATE TEMP TRIGGER guard_{table}_{event} BEFORE {event} ON main.{table} "
                 # A comparison with NULL is neither true nor false; only true is permission.
                 f"WHEN ({allowed}) IS NOT TRUE BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
             )
-    for table in rules.KEPT:
-        connection.execute(
-            f"CREATE TEMP TRIGGER kept_{table} BEFORE DELETE ON main.{table} "
-            "BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
-        )
     for table, columns in rules.FIXED.items():
         connection.execute(
             f"CREATE TEMP TRIGGER fixed_{table} BEFORE UPDATE OF {', '.join(columns)} ON main.{table} "

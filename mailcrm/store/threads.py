@@ -8,9 +8,10 @@ from datetime import datetime
 from mailcrm.core.errors import NotFound, NotPermitted
 from mailcrm.core.model import Account, Link, ThreadRow, Visibility, called
 from mailcrm.core.threads import conversations
-from mailcrm.store import crm
+from mailcrm.store import links
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import sure_instant
+from mailcrm.store.suggestions import suggestions_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,14 +65,15 @@ def merge_thread(db: Database, *, into: int, merged: int) -> None:
     both = {"thread_id": into, "merged_id": merged}
     lock_threads(db, (into, merged))
     db.write("merge_visibility", **both)
-    db.write("merge_away_automatic_deals", **both)
-    db.write("merge_manual_contacts", **both)
+    db.write("merge_away_automatic_links", **both)
     db.write("merge_links", **both)
     db.write("merge_refusals", **both)
+    db.write("merge_labels", **both)
+    db.write("merge_events", **both)
+    db.write("merge_splits", **both)
     db.write("merge_emails", **both)
     db.write("merge_references", **both)
-    db.write("remove_links", thread_id=merged)
-    db.write("remove_refusals", thread_id=merged)
+    # What is left of it, such as a link that both had, goes along.
     db.write("remove_thread", thread_id=merged)
 
 
@@ -110,6 +112,11 @@ def thread(db: Database, text: str) -> ThreadRow:
     return _rows(db, rows)[0]
 
 
+def by_ids(db: Database, ids: Sequence[int]) -> list[ThreadRow]:
+    """Return those of these threads that the viewer may see, the newest first."""
+    return _rows(db, db.read("threads_by_id", ids=ids))
+
+
 def several(db: Database, texts: Sequence[str]) -> list[ThreadRow]:
     """Return the threads with these ids, each once; raises NotFound."""
     return list({row.id: row for row in (thread(db, text) for text in texts)}.values())
@@ -143,11 +150,6 @@ def set_visibility(db: Database, thread_id: int, visibility: Visibility) -> None
         )
 
 
-def thread_ids(db: Database, account: Account) -> list[int]:
-    """Return the ids of all threads of an account."""
-    return [row["id"] for row in db.read("threads_of_account", account_id=account.id)]
-
-
 def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
     ids = [row["id"] for row in rows]
     counts = {row["thread_id"]: row["count"] for row in db.read("thread_email_counts", ids=ids)}
@@ -155,9 +157,13 @@ def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
     people: dict[int, list[str]] = defaultdict(list)
     for row in db.read("thread_correspondents", ids=ids):
         people[row["thread_id"]].append(called(row["name"], row["address"]))
-    links: dict[int, list[Link]] = defaultdict(list)
-    for link in crm.links(db, ids):
-        links[link.thread_id].append(link)
+    linked: dict[int, list[Link]] = defaultdict(list)
+    for link in links.links(db, ids):
+        linked[link.thread_id].append(link)
+    labels: dict[int, list[str]] = defaultdict(list)
+    for row in db.read("thread_labels", ids=ids):
+        labels[row["thread_id"]].append(row["name"])
+    suggested = {one.thread_id for one in suggestions_of(db, ids)}
     return [
         ThreadRow(
             id=row["id"],
@@ -169,8 +175,12 @@ def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
             email_count=counts.get(row["id"], 0),
             unread=row["id"] in unread,
             last_received_at=sure_instant(row["last_received_at"]),
-            contacts=tuple(link.title for link in links[row["id"]] if link.contact_id is not None),
-            deals=tuple(link.title for link in links[row["id"]] if link.deal_id is not None),
+            contacts=tuple(link.title for link in linked[row["id"]] if link.contact_id is not None),
+            deals=tuple(link.title for link in linked[row["id"]] if link.deal_id is not None),
+            leads=tuple(link.title for link in linked[row["id"]] if link.lead_id is not None),
+            labels=tuple(labels[row["id"]]),
+            archived=bool(row["archived"]),
+            suggested=row["id"] in suggested,
         )
         for row in rows
     ]

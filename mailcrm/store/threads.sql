@@ -1,7 +1,7 @@
 -- create_thread --
 -- With the visibility that the account says at this moment.
-INSERT INTO main.thread (account_id, subject, visibility, last_received_at)
-SELECT a.id, CAST(:subject AS TEXT), a.default_visibility, CAST(:last_received_at AS {instant})
+INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due, base_subject)
+SELECT a.id, CAST(:subject AS TEXT), a.default_visibility, CAST(:last_received_at AS {instant}), TRUE, ''
 FROM account a WHERE a.id = :account_id RETURNING id
 
 -- lock_threads --
@@ -23,11 +23,12 @@ VALUES (:account_id, :message_id, :thread_id)
 ON CONFLICT (account_id, message_id) DO NOTHING
 
 -- refresh_threads --
--- A thread is called after its oldest email and stands where its newest one is.
+-- A thread is called after its oldest email and stands where its newest one is. The rule looks at it again.
 UPDATE main.thread
 SET subject = (SELECT e.subject FROM email e WHERE e.thread_id = thread.id
                ORDER BY e.received_at, e.id LIMIT 1),
-    last_received_at = (SELECT max(e.received_at) FROM email e WHERE e.thread_id = thread.id)
+    last_received_at = (SELECT max(e.received_at) FROM email e WHERE e.thread_id = thread.id),
+    due = TRUE
 WHERE id IN {each:ids} AND EXISTS (SELECT 1 FROM email e WHERE e.thread_id = thread.id)
 
 -- merge_emails --
@@ -36,62 +37,74 @@ UPDATE main.email SET thread_id = :thread_id WHERE thread_id = :merged_id
 -- merge_references --
 UPDATE main.thread_reference SET thread_id = :thread_id WHERE thread_id = :merged_id
 
+-- merge_away_automatic_links --
+-- What a person linked outranks what the rule did.
+DELETE FROM main.link
+WHERE thread_id = :thread_id AND origin = 'auto'
+  AND EXISTS (SELECT 1 FROM link l
+              WHERE l.thread_id = :merged_id AND l.origin <> 'auto'
+                AND (l.contact_id = link.contact_id
+                     OR (l.contact_id IS NULL AND link.contact_id IS NULL)))
+
 -- merge_links --
-INSERT INTO main.link (thread_id, contact_id, deal_id, origin, linked_by, linked_at)
-SELECT CAST(:thread_id AS BIGINT), l.contact_id, l.deal_id, l.origin, l.linked_by, l.linked_at
-FROM link l
-WHERE l.thread_id = :merged_id
+UPDATE main.link SET thread_id = :thread_id
+WHERE thread_id = :merged_id
   AND NOT EXISTS (
     SELECT 1 FROM link o
     WHERE o.thread_id = :thread_id
-      AND (o.contact_id = l.contact_id OR o.deal_id = l.deal_id
-           OR (l.deal_id IS NOT NULL AND o.deal_id IS NOT NULL AND l.origin = 'auto')))
-
--- merge_manual_contacts --
--- What a person linked in either thread stays a person's link.
-UPDATE main.link SET origin = 'manual'
-WHERE thread_id = :thread_id AND contact_id IN (
-    SELECT l.contact_id FROM link l WHERE l.thread_id = :merged_id AND l.origin = 'manual')
-
--- merge_away_automatic_deals --
--- A link made by a person outranks one made by the rule.
-DELETE FROM main.link
-WHERE thread_id = :thread_id AND deal_id IS NOT NULL AND origin = 'auto'
-  AND EXISTS (SELECT 1 FROM link l
-              WHERE l.thread_id = :merged_id AND l.deal_id IS NOT NULL AND l.origin = 'manual')
+      AND (o.contact_id = link.contact_id OR o.deal_id = link.deal_id OR o.lead_id = link.lead_id
+           OR (link.origin = 'auto' AND link.contact_id IS NULL AND o.contact_id IS NULL)))
 
 -- merge_refusals --
-INSERT INTO main.link_refusal (thread_id, contact_id, deal_id, refused_by, refused_at)
-SELECT CAST(:thread_id AS BIGINT), r.contact_id, r.deal_id, r.refused_by, r.refused_at
-FROM link_refusal r
-WHERE r.thread_id = :merged_id
+UPDATE main.link_refusal SET thread_id = :thread_id
+WHERE thread_id = :merged_id
   AND NOT EXISTS (SELECT 1 FROM link_refusal o WHERE o.thread_id = :thread_id
-                  AND (o.contact_id = r.contact_id OR o.deal_id = r.deal_id))
+                  AND (o.contact_id = link_refusal.contact_id OR o.deal_id = link_refusal.deal_id
+                       OR o.lead_id = link_refusal.lead_id))
+
+-- merge_labels --
+INSERT INTO main.thread_label (thread_id, label_id)
+SELECT CAST(:thread_id AS BIGINT), tl.label_id FROM thread_label tl
+WHERE tl.thread_id = :merged_id
+  AND tl.label_id NOT IN (SELECT o.label_id FROM thread_label o WHERE o.thread_id = :thread_id)
+
+-- merge_events --
+UPDATE main.thread_event SET thread_id = :thread_id WHERE thread_id = :merged_id
+
+-- merge_splits --
+-- What was split from either stays split from both.
+INSERT INTO main.thread_split (thread_id, other_id)
+SELECT CAST(:thread_id AS BIGINT), s.other_id FROM thread_split s
+WHERE s.thread_id = :merged_id AND s.other_id <> :thread_id
+  AND s.other_id NOT IN (SELECT o.other_id FROM thread_split o WHERE o.thread_id = :thread_id)
+UNION ALL
+SELECT s.thread_id, CAST(:thread_id AS BIGINT) FROM thread_split s
+WHERE s.other_id = :merged_id AND s.thread_id <> :thread_id
+  AND s.thread_id NOT IN (SELECT o.thread_id FROM thread_split o WHERE o.other_id = :thread_id)
 
 -- merge_visibility --
 -- The stricter of the two: mail that was private stays so.
 UPDATE main.thread SET visibility = 'private'
 WHERE id = :thread_id AND EXISTS (SELECT 1 FROM thread t WHERE t.id = :merged_id AND t.visibility = 'private')
 
--- remove_links --
-DELETE FROM main.link WHERE thread_id = :thread_id
-
--- remove_refusals --
-DELETE FROM main.link_refusal WHERE thread_id = :thread_id
-
 -- remove_thread --
 DELETE FROM main.thread WHERE id = :thread_id
 
 -- thread --
-SELECT t.id, t.account_id, a.address AS account, a.team_id, t.subject, t.visibility, t.last_received_at
+SELECT t.id, t.account_id, a.address AS account, a.team_id, t.subject, t.visibility, t.last_received_at, t.archived
 FROM thread t JOIN account a ON a.id = t.account_id WHERE t.id = :id
+
+-- threads_by_id --
+SELECT t.id, t.account_id, a.address AS account, a.team_id, t.subject, t.visibility, t.last_received_at, t.archived
+FROM thread t JOIN account a ON a.id = t.account_id WHERE t.id IN {each:ids}
+ORDER BY t.last_received_at DESC, t.id DESC
 
 -- last_thread --
 SELECT t.id FROM thread t JOIN account_connection c ON c.account_id = t.account_id
 ORDER BY t.last_received_at DESC, t.id DESC LIMIT 1
 
 -- inbox_page --
-SELECT t.id, t.account_id, a.address AS account, a.team_id, t.subject, t.visibility, t.last_received_at
+SELECT t.id, t.account_id, a.address AS account, a.team_id, t.subject, t.visibility, t.last_received_at, t.archived
 FROM thread t
 JOIN account a ON a.id = t.account_id
 WHERE t.account_id IN (SELECT c.account_id FROM account_connection c)
@@ -108,6 +121,10 @@ SELECT e.thread_id, count(*) AS count FROM email e WHERE e.thread_id IN {each:id
 -- thread_unread --
 SELECT DISTINCT e.thread_id FROM email e JOIN placement p ON p.email_id = e.id
 WHERE e.thread_id IN {each:ids} AND e.direction = 'in' AND ' ' || p.flags || ' ' NOT LIKE '% \Seen %' ESCAPE '!'
+
+-- thread_labels --
+SELECT tl.thread_id, b.name FROM thread_label tl JOIN label b ON b.id = tl.label_id
+WHERE tl.thread_id IN {each:ids} ORDER BY tl.thread_id, b.name
 
 -- thread_correspondents --
 SELECT e.thread_id, p.address, max(p.name) AS name, max(e.received_at) AS newest

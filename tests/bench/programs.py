@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Self
 
-from mailcrm.store import crm, open_database
+from mailcrm.store import contacts, deals, open_database
 from tests.bench.letters import FOLDERS, OWNER, customer
 
 COMMANDS = "mbsync", "notmuch", "mu"
@@ -231,8 +231,10 @@ class Mailcrm:
         )  # fmt: skip
         with closing(open_database(self.store, viewer=None)) as db:
             for name, address in map(customer, range(CONTACTS)):
-                contact = crm.create_contact(db, name=name, addresses=[address])
-                crm.create_deal(db, title=f"For {name}", contact_ids=[contact.id], value=None, currency=None)
+                contact = contacts.create_contact(db, name=name, addresses=[address])
+                deals.create_deal(
+                    db, title=f"For {name}", contact_ids=[contact.id], value=None, currency=None, at=NOW
+                )
 
     def sync(self) -> Cost:
         return self._run("--quiet", "sync")

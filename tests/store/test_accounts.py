@@ -73,7 +73,7 @@ def test_every_setting_can_be_changed(db: Database) -> None:
     made = connect(db, FIRST)
     accounts.set_default_visibility(db, made, Visibility.SHARED)
     accounts.set_history_start(db, made, NOW)
-    accounts.set_auto_link(db, made, contacts=True, deals=False)
+    accounts.set_auto_link(db, made, contacts=True, deals=False, leads=True)
     accounts.record_sync(db, made, at=NOW, error="one folder failed")
     changed = accounts.account(db, FIRST)
     assert changed.default_visibility is Visibility.SHARED

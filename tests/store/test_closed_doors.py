@@ -36,7 +36,7 @@ from mailcrm.core.model import (
     Visibility,
 )
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation
-from mailcrm.store import Database, accounts, crm, emails, folders, members, rules, threads
+from mailcrm.store import Database, accounts, contacts, deals, emails, folders, links, members, rules, threads
 from mailcrm.store.location import sqlite_path
 from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
@@ -107,8 +107,8 @@ def stage(store: Store) -> Scene:
     team = members.create_team(bob, "Support")
     members.add_team_member(bob, team, cat.viewer)
     support = connect(bob, "support@example.com", team_id=team.id)
-    kim = crm.create_contact(ann, name="Kim", addresses=["kim@example.kr"])
-    crm.create_deal(ann, title="Big deal", contact_ids=[kim.id], value=None, currency=None)
+    kim = contacts.create_contact(ann, name="Kim", addresses=["kim@example.kr"])
+    deals.create_deal(ann, title="Big deal", contact_ids=[kim.id], value=None, currency=None, at=NOW)
 
     ann.write("add_account_alias", account_id=hers.id, address=f"{SECRET}@example.com")
     ann.write("record_sync_error", account_id=hers.id, error=SECRET)
@@ -565,13 +565,13 @@ def test_a_link_makes_no_thread_of_somebody_else_visible(
 
 @pytest.mark.parametrize("table", ["contact", "deal"])
 def test_deleting_a_record_unlinks_no_thread_of_somebody_else(scene: Scene, table: str) -> None:
-    deal = crm.deal(scene.ann, "Big deal")
+    deal = deals.deal(scene.ann, "Big deal")
     linking.link_thread(scene.ann, threads.thread(scene.ann, str(scene.shared)), deal, now=NOW)
-    before = crm.links(scene.ann, [scene.shared])
+    before = links.links(scene.ann, [scene.shared])
     assert len(before) == 2
     with suppress(NotPermitted, psycopg.Error):
         change(scene.bob, f"DELETE FROM main.{table}")
-    assert crm.links(scene.ann, [scene.shared]) == before
+    assert links.links(scene.ann, [scene.shared]) == before
 
 
 def change(db: Database, statement: str) -> int:
@@ -951,11 +951,11 @@ class Undo(Exception):
 
 
 def add(db: Database, name: str) -> None:
-    crm.create_contact(db, name=name, addresses=[])
+    contacts.create_contact(db, name=name, addresses=[])
 
 
 def names(db: Database) -> set[str]:
-    return {contact.name for contact in crm.contacts(db, limit=9)}
+    return {contact.name for contact in contacts.contacts(db, limit=9)}
 
 
 def test_fault_6_an_inner_transaction_rolls_back_alone(db: Database) -> None:
@@ -970,7 +970,7 @@ def test_fault_6_an_inner_transaction_rolls_back_alone(db: Database) -> None:
 
 def test_fault_6_an_inner_transaction_that_failed_on_a_constraint_rolls_back_alone(db: Database) -> None:
     with db.transaction():
-        crm.create_contact(db, name="Kim", addresses=["kim@example.kr"])
+        contacts.create_contact(db, name="Kim", addresses=["kim@example.kr"])
         with suppress(AlreadyExists), db.transaction():
             add(db, "Half")
             db.write("add_contact_address", address="kim@example.kr", contact_id=1, position=0)
@@ -1025,24 +1025,24 @@ def test_fault_8_a_forbidden_deletion_changes_nothing(scene: Scene) -> None:
         assert scene.bob.write("remove_links", thread_id=scene.shared) == 0
     with forbidden(scene.store):
         scene.bob.write("remove_thread", thread_id=scene.private)
-    assert len(crm.links(scene.ann, [scene.shared])) == 1
+    assert len(links.links(scene.ann, [scene.shared])) == 1
     assert len(emails.thread_emails(scene.ann, scene.private)) == 1
 
 
 def test_fault_8_a_forbidden_addition_is_not_permitted(scene: Scene) -> None:
-    kim = crm.contact(scene.bob, "Kim")
+    kim = contacts.contact(scene.bob, "Kim")
     link = {"contact_id": kim.id, "deal_id": None, "origin": LinkOrigin.MANUAL, "linked_at": NOW}
     with pytest.raises(NotPermitted):
         scene.bob.write("add_link", thread_id=scene.unlinked, linked_by=scene.bob.viewer.id, **link)
     inbox = folders.folders(scene.ann, scene.hers)[0]
     with pytest.raises(NotPermitted):
         save(scene.bob, scene.hers, inbox, letter(9, "x@example.org"))
-    assert crm.links(scene.ann, [scene.unlinked]) == []
-    assert len(threads.thread_ids(scene.ann, scene.hers)) == 3
+    assert links.links(scene.ann, [scene.unlinked]) == []
+    assert len(links.threads_of_account(scene.ann, scene.hers, since=None)) == 3
 
 
 def test_fault_8_one_forbidden_change_among_many_undoes_them_all(scene: Scene) -> None:
-    kim = crm.contact(scene.bob, "Kim")
+    kim = contacts.contact(scene.bob, "Kim")
     made = {"contact_id": kim.id, "deal_id": None, "origin": LinkOrigin.MANUAL, "linked_at": NOW}
     wanted = [
         {"thread_id": thread, "linked_by": scene.bob.viewer.id, **made}
@@ -1050,7 +1050,7 @@ def test_fault_8_one_forbidden_change_among_many_undoes_them_all(scene: Scene) -
     ]
     with pytest.raises(NotPermitted), scene.bob.transaction():
         scene.bob.write_many("add_link", wanted)
-    assert crm.links(scene.bob, [scene.own]) == []
+    assert links.links(scene.bob, [scene.own]) == []
 
 
 def test_fault_9_owner_and_team_of_an_account_stay(scene: Scene) -> None:
@@ -1061,7 +1061,7 @@ def test_fault_9_owner_and_team_of_an_account_stay(scene: Scene) -> None:
 
 
 def test_fault_9_holders_of_one_message_agree_on_when_it_was_sent(scene: Scene) -> None:
-    kim = crm.contact(scene.ann, "Kim")
+    kim = contacts.contact(scene.ann, "Kim")
     shown = {}
     for db, account, sent in ((scene.ann, scene.hers, NOW), (scene.bob, scene.his, NOW - timedelta(days=1))):
         (thread,) = save(
@@ -1090,9 +1090,9 @@ def test_fault_9_a_flag_that_only_looks_like_seen_leaves_an_email_unread(db: Dat
 
 def test_fault_9_candidates_leave_refused_deals_out(db: Database) -> None:
     account = connect(db, FIRST)
-    kim = crm.create_contact(db, name="Kim", addresses=["kim@example.kr"])
+    kim = contacts.create_contact(db, name="Kim", addresses=["kim@example.kr"])
     one, two, three = (
-        crm.create_deal(db, title=title, contact_ids=[kim.id], value=None, currency=None)
+        deals.create_deal(db, title=title, contact_ids=[kim.id], value=None, currency=None, at=NOW)
         for title in ("One", "Two", "Three")
     )
     (thread,) = save(db, account, folder(db, account), letter(1, "a@example.org")).threads
@@ -1101,8 +1101,8 @@ def test_fault_9_candidates_leave_refused_deals_out(db: Database) -> None:
     linking.unlink_thread(db, row, two, now=NOW)
     ((_, candidates),) = linking.apply_rule(db, account, [thread], now=NOW).choices
     assert candidates == (f"{three.id} Three", f"{one.id} One")
-    crm.set_deal_status(db, three, DealStatus.LOST)
-    crm.set_deal_status(db, two, DealStatus.WON)
+    deals.set_deal_status(db, three, DealStatus.LOST, at=NOW)
+    deals.set_deal_status(db, two, DealStatus.WON, at=NOW)
     assert linking.apply_rule(db, account, [thread], now=NOW).threads == (thread,)
 
 

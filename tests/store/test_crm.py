@@ -13,7 +13,7 @@ from mailcrm.core.model import (
     ParticipantRole,
     Visibility,
 )
-from mailcrm.store import Database, accounts, crm, threads
+from mailcrm.store import Database, accounts, contacts, deals, links, threads
 from mailcrm.store.emails import NewEmail
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -28,11 +28,11 @@ class Desk:
         self.inbox: Folder = folder(db, self.account)
 
     def contact(self, name: str, *addresses: str) -> Contact:
-        return crm.create_contact(self.db, name=name, addresses=addresses)
+        return contacts.create_contact(self.db, name=name, addresses=addresses)
 
     def deal(self, title: str, *contacts: Contact) -> Deal:
         ids = [contact.id for contact in contacts]
-        return crm.create_deal(self.db, title=title, contact_ids=ids, value=None, currency=None)
+        return deals.create_deal(self.db, title=title, contact_ids=ids, value=None, currency=None, at=NOW)
 
     def receive(self, mail: NewEmail, into: Folder | None = None) -> int:
         (thread,) = save(self.db, self.account, into or self.inbox, mail).threads
@@ -42,7 +42,7 @@ class Desk:
         return linking.apply_rule(self.db, accounts.account(self.db, FIRST), [thread], now=NOW)
 
     def links(self, thread: int) -> set[tuple[str, LinkOrigin]]:
-        return {(link.title, link.origin) for link in crm.links(self.db, [thread])}
+        return {(link.title, link.origin) for link in links.links(self.db, [thread])}
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ def test_a_contact_is_found_by_number_address_and_name(desk: Desk) -> None:
     assert kim.addresses == ("kim@example.kr", "kim@example.org")
     assert kim.owner_id == desk.db.viewer.id
     for text in (str(kim.id), "kim@example.kr", " KIM@example.org ", "Kim"):
-        assert crm.contact(desk.db, text) == kim
+        assert contacts.contact(desk.db, text) == kim
 
 
 def test_an_address_belongs_to_one_contact(desk: Desk) -> None:
     desk.contact("Kim", "kim@example.kr")
     with pytest.raises(AlreadyExists, match="Kim"):
         desk.contact("Lee", "lee@example.kr", "kim@example.kr")
-    assert [contact.name for contact in crm.contacts(desk.db, limit=9)] == ["Kim"]
+    assert [contact.name for contact in contacts.contacts(desk.db, limit=9)] == ["Kim"]
 
 
 def test_an_address_named_twice_is_kept_once(desk: Desk) -> None:
@@ -80,41 +80,41 @@ def test_two_of_one_name_have_to_be_told_apart(desk: Desk) -> None:
     desk.deal("Big")
     desk.deal("Big")
     with pytest.raises(NeedsChoice) as caught:
-        crm.contact(desk.db, "Kim")
+        contacts.contact(desk.db, "Kim")
     assert caught.value.candidates == (f"{first.id} Kim kim@example.kr", f"{second.id} Kim")
     with pytest.raises(NeedsChoice):
-        crm.deal(desk.db, "Big")
+        deals.deal(desk.db, "Big")
 
 
 def test_a_name_is_found_in_any_case_and_by_its_beginning(desk: Desk) -> None:
     small, capital = desk.contact("kim"), desk.contact("Kim Über")
     pumps, sensors = desk.deal("Pumps"), desk.deal("120 sensors")
-    assert crm.contact(desk.db, "KIM") == small
+    assert contacts.contact(desk.db, "KIM") == small
     for text in ("kim üBER", "kim ü"):
-        assert crm.contact(desk.db, text) == capital
-    assert crm.deal(desk.db, "pum") == pumps
-    assert crm.deal(desk.db, "120 s") == sensors
+        assert contacts.contact(desk.db, text) == capital
+    assert deals.deal(desk.db, "pum") == pumps
+    assert deals.deal(desk.db, "120 s") == sensors
     with pytest.raises(NeedsChoice):
-        crm.contact(desk.db, "ki")
+        contacts.contact(desk.db, "ki")
     with pytest.raises(NotFound):
-        crm.deal(desk.db, "120")
+        deals.deal(desk.db, "120")
 
 
 def test_a_contact_gets_another_name_and_more_addresses(desk: Desk) -> None:
     kim = desk.contact("Kim", "kim@example.kr")
     desk.contact("Lee", "lee@example.kr")
     added = ("kim@example.kr", "kim@example.org")
-    changed = crm.edit_contact(desk.db, kim, name="M. Kim", addresses=added)
+    changed = contacts.edit_contact(desk.db, kim, name="M. Kim", addresses=added)
     assert (changed.name, changed.addresses) == ("M. Kim", added)
     with pytest.raises(AlreadyExists, match="Lee"):
-        crm.edit_contact(desk.db, changed, name="Kim", addresses=["lee@example.kr"])
-    assert crm.contact(desk.db, str(kim.id)) == changed
+        contacts.edit_contact(desk.db, changed, name="Kim", addresses=["lee@example.kr"])
+    assert contacts.contact(desk.db, str(kim.id)) == changed
 
 
 def test_a_deal_gets_another_title_value_and_contact(desk: Desk) -> None:
     kim, lee = desk.contact("Kim"), desk.contact("Lee")
     big = desk.deal("Big", kim)
-    changed = crm.edit_deal(
+    changed = deals.edit_deal(
         desk.db, big, title="Bigger", contact_ids=[kim.id, lee.id], value="9.50", currency="EUR"
     )
     assert (changed.title, changed.value, changed.currency) == ("Bigger", "9.50", "EUR")
@@ -124,47 +124,47 @@ def test_a_deal_gets_another_title_value_and_contact(desk: Desk) -> None:
 def test_our_own_addresses_are_known_with_and_without_a_tag(desk: Desk) -> None:
     accounts.add_alias(desk.db, desk.account, "sales@example.com")
     ours = {FIRST, "sales@example.com", "sales+x@example.com"}
-    assert crm.our_addresses(desk.db, [*ours, "kim@example.kr"]) == ours
+    assert contacts.our_addresses(desk.db, [*ours, "kim@example.kr"]) == ours
 
 
 def test_what_is_not_there_is_not_found(desk: Desk) -> None:
     for text in ("1", "nobody", "nobody@example.org", "", "9" * 30, "-1"):
         with pytest.raises(NotFound):
-            crm.contact(desk.db, text)
+            contacts.contact(desk.db, text)
         with pytest.raises(NotFound):
-            crm.deal(desk.db, text)
+            deals.deal(desk.db, text)
 
 
 def test_a_digit_that_is_no_number_names_nothing(desk: Desk) -> None:
     with pytest.raises(NotFound):
-        crm.contact(desk.db, "²")
+        contacts.contact(desk.db, "²")
 
 
 def test_lists_are_limited(desk: Desk) -> None:
     for number in range(3):
         desk.contact(f"Contact {number}")
         desk.deal(f"Deal {number}")
-    assert [contact.name for contact in crm.contacts(desk.db, limit=2)] == ["Contact 0", "Contact 1"]
-    assert [deal.title for deal in crm.deals(desk.db, status=None, limit=2)] == ["Deal 2", "Deal 1"]
+    assert [contact.name for contact in contacts.contacts(desk.db, limit=2)] == ["Contact 0", "Contact 1"]
+    assert [deal.title for deal in deals.deals(desk.db, status=None, limit=2)] == ["Deal 2", "Deal 1"]
 
 
 def test_a_deal_knows_its_contacts_and_is_listed_by_status(desk: Desk) -> None:
     kim, lee = desk.contact("Kim"), desk.contact("Lee")
-    deal = crm.create_deal(
-        desk.db, title="Big", contact_ids=[lee.id, kim.id, kim.id], value="10.50", currency="EUR"
+    deal = deals.create_deal(
+        desk.db, title="Big", contact_ids=[lee.id, kim.id, kim.id], value="10.50", currency="EUR", at=NOW
     )
     assert (deal.contacts, deal.contact_ids) == (("Kim", "Lee"), (kim.id, lee.id))
     assert (deal.value, deal.currency, deal.status) == ("10.50", "EUR", DealStatus.OPEN)
-    won = crm.set_deal_status(desk.db, deal, DealStatus.WON)
-    assert crm.deals(desk.db, status=DealStatus.OPEN, limit=9) == []
-    assert crm.deals(desk.db, status=DealStatus.WON, limit=9) == [won]
-    assert crm.deal(desk.db, "Big") == won
+    won = deals.set_deal_status(desk.db, deal, DealStatus.WON, at=NOW)
+    assert deals.deals(desk.db, status=DealStatus.OPEN, limit=9) == []
+    assert deals.deals(desk.db, status=DealStatus.WON, limit=9) == [won]
+    assert deals.deal(desk.db, "Big") == won
 
 
 def test_a_deal_with_an_unknown_contact_is_not_made(desk: Desk) -> None:
     with pytest.raises(Exception, match="refused"):
-        crm.create_deal(desk.db, title="Big", contact_ids=[987654], value=None, currency=None)
-    assert crm.deals(desk.db, status=None, limit=9) == []
+        deals.create_deal(desk.db, title="Big", contact_ids=[987654], value=None, currency=None, at=NOW)
+    assert deals.deals(desk.db, status=None, limit=9) == []
 
 
 # --- linking by hand ----------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def test_linking_by_hand_makes_an_automatic_link_a_persons(desk: Desk) -> None:
     thread = desk.receive(letter(1, "a@example.org"))
     desk.apply_rule(thread)
     assert desk.links(thread) == {("Kim", AUTO)}
-    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    links.add_link(desk.db, thread, kim, LinkOrigin.MANUAL, at=NOW)
     assert desk.links(thread) == {("Kim", MANUAL)}
 
 
@@ -185,9 +185,9 @@ def test_a_deal_chosen_by_hand_takes_the_place_of_the_one_before(desk: Desk) -> 
     thread = desk.receive(letter(1, "a@example.org"))
     desk.apply_rule(thread)
     assert ("One", AUTO) in desk.links(thread)
-    crm.add_link(desk.db, thread, contact_id=None, deal_id=desk.deal("Two").id, at=NOW)
+    links.add_link(desk.db, thread, contact_id=None, deal_id=desk.deal("Two").id, at=NOW)
     assert desk.links(thread) == {("Kim", AUTO), ("Two", MANUAL)}
-    crm.add_link(desk.db, thread, contact_id=None, deal_id=one.id, at=NOW)
+    links.add_link(desk.db, thread, one, LinkOrigin.MANUAL, at=NOW)
     assert desk.links(thread) == {("Kim", AUTO), ("One", MANUAL)}
 
 
@@ -195,8 +195,8 @@ def test_linking_twice_is_linking_once(desk: Desk) -> None:
     kim, deal = desk.contact("Kim"), desk.deal("Big")
     thread = desk.receive(letter(1, "a@example.org"))
     for _ in range(2):
-        crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
-        crm.add_link(desk.db, thread, contact_id=None, deal_id=deal.id, at=NOW)
+        links.add_link(desk.db, thread, kim, LinkOrigin.MANUAL, at=NOW)
+        links.add_link(desk.db, thread, deal, LinkOrigin.MANUAL, at=NOW)
     assert desk.links(thread) == {("Kim", MANUAL), ("Big", MANUAL)}
 
 
@@ -205,14 +205,14 @@ def test_an_unlinked_contact_and_deal_stay_away_until_a_person_links_them_again(
     big = desk.deal("Big", kim)
     thread = desk.receive(letter(1, "a@example.org"))
     desk.apply_rule(thread)
-    crm.remove_link(desk.db, thread, contact_id=None, deal_id=big.id, at=NOW)
-    crm.remove_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    links.remove_link(desk.db, thread, big, at=NOW)
+    links.remove_link(desk.db, thread, kim, at=NOW)
     assert desk.apply_rule(thread).threads == ()
     desk.receive(letter(2, "b@example.org", references=["a@example.org"]))
     assert desk.apply_rule(thread).threads == ()
     assert desk.links(thread) == set()
-    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
-    crm.add_link(desk.db, thread, contact_id=None, deal_id=big.id, at=NOW)
+    links.add_link(desk.db, thread, kim, LinkOrigin.MANUAL, at=NOW)
+    links.add_link(desk.db, thread, big, LinkOrigin.MANUAL, at=NOW)
     assert desk.links(thread) == {("Kim", MANUAL), ("Big", MANUAL)}
 
 
@@ -220,7 +220,7 @@ def test_unlinking_what_is_not_linked_is_not_found_and_refuses_nothing(desk: Des
     kim = desk.contact("Kim", "kim@example.kr")
     thread = desk.receive(letter(1, "a@example.org"))
     with pytest.raises(NotFound):
-        crm.remove_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+        links.remove_link(desk.db, thread, kim, at=NOW)
     desk.apply_rule(thread)
     assert desk.links(thread) == {("Kim", AUTO)}
 
@@ -229,9 +229,9 @@ def test_unlinking_a_contact_leaves_the_deal_of_the_same_number(desk: Desk) -> N
     kim, deal = desk.contact("Kim"), desk.deal("Big")
     assert kim.id == deal.id
     thread = desk.receive(letter(1, "a@example.org"))
-    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
-    crm.add_link(desk.db, thread, contact_id=None, deal_id=deal.id, at=NOW)
-    crm.remove_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    links.add_link(desk.db, thread, kim, LinkOrigin.MANUAL, at=NOW)
+    links.add_link(desk.db, thread, deal, LinkOrigin.MANUAL, at=NOW)
+    links.remove_link(desk.db, thread, kim, at=NOW)
     assert desk.links(thread) == {("Big", MANUAL)}
 
 
@@ -240,17 +240,17 @@ def test_a_colleague_neither_links_nor_unlinks_a_shared_thread(store: Store) -> 
     bob = store.add_member("bob@example.com")
     kim, big = desk.contact("Kim"), desk.deal("Big")
     thread = desk.receive(letter(1, "a@example.org"))
-    crm.add_link(desk.db, thread, contact_id=kim.id, deal_id=None, at=NOW)
+    links.add_link(desk.db, thread, kim, LinkOrigin.MANUAL, at=NOW)
     threads.set_visibility(desk.db, thread, Visibility.SHARED)
     row = threads.thread(bob, str(thread))
     with pytest.raises(NotPermitted):
         linking.link_thread(bob, row, big, now=NOW)
     with pytest.raises(NotPermitted):
-        crm.add_link(bob, thread, contact_id=None, deal_id=big.id, at=NOW)
+        links.add_link(bob, thread, big, LinkOrigin.MANUAL, at=NOW)
     with pytest.raises(NotPermitted):
         linking.unlink_thread(bob, row, kim, now=NOW)
     with pytest.raises((NotPermitted, NotFound)):
-        crm.remove_link(bob, thread, contact_id=kim.id, deal_id=None, at=NOW)
+        links.remove_link(bob, thread, kim, at=NOW)
     assert desk.links(thread) == {("Kim", MANUAL)}
 
 
@@ -279,8 +279,8 @@ def test_a_closed_deal_is_no_candidate_and_keeps_its_threads(desk: Desk, status:
     kim = desk.contact("Kim", "kim@example.kr")
     old, new = desk.deal("Old", kim), desk.deal("New", kim)
     first = desk.receive(letter(1, "a@example.org"))
-    crm.add_link(desk.db, first, contact_id=None, deal_id=old.id, at=NOW)
-    crm.set_deal_status(desk.db, old, status)
+    links.add_link(desk.db, first, old, LinkOrigin.MANUAL, at=NOW)
+    deals.set_deal_status(desk.db, old, status)
     second = desk.receive(letter(2, "b@example.org"))
     desk.apply_rule(second)
     desk.apply_rule(first)

@@ -15,7 +15,7 @@ from mailcrm.core.model import Account, Contact, Direction, Folder, ParticipantR
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, Span, SpanKind
 from mailcrm.core.plan import digest
 from mailcrm.core.search_terms import terms
-from mailcrm.store import Database, crm, emails, folders, open_database, sqlite, threads
+from mailcrm.store import Database, contacts, deals, emails, folders, open_database, sqlite, threads
 from mailcrm.store.database import NEWEST
 from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
@@ -56,7 +56,7 @@ def test_saving_twice_doubles_nothing(db: Database, account: Account, inbox: Fol
     again = save(db, account, inbox, *mails)
     assert (first.new, again.new) == (3, 0)
     assert stored(db, account) == 3
-    assert len(threads.thread_ids(db, account)) == 3
+    assert len(links.threads_of_account(db, account, since=None)) == 3
     assert set(folders.folder_state(db, inbox, 1).placed) == {1, 2, 3}
     assert len(emails.search_emails(db, "hello", limit=9)) == 3
 
@@ -95,7 +95,7 @@ def test_emails_of_one_message_id_and_different_bodies_are_both_kept(
 ) -> None:
     save(db, account, inbox, letter(1, "a@example.org", raw=b"one"), letter(2, "a@example.org", raw=b"two"))
     assert stored(db, account) == 2
-    assert len(threads.thread_ids(db, account)) == 1
+    assert len(links.threads_of_account(db, account, since=None)) == 1
 
 
 def test_an_empty_batch_changes_nothing(db: Database, account: Account, inbox: Folder) -> None:
@@ -107,7 +107,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(db: Database, account: Account
     with pytest.raises(NotPermitted):
         save(db, account, broken, letter(1, "a@example.org"))
     assert stored(db, account) == 0
-    assert threads.thread_ids(db, account) == []
+    assert links.threads_of_account(db, account, since=None) == []
     assert save(db, account, inbox, letter(1, "a@example.org")).new == 1
 
 
@@ -515,8 +515,10 @@ class Office:
     def __init__(self, store: Store) -> None:
         self.people = [store.as_member(FIRST), store.add_member(BOB), store.add_member(CAT)]
         self.ann, self.bob, self.cat = self.people
-        self.kim = crm.create_contact(self.ann, name="Kim", addresses=["kim@example.kr"])
-        self.deal = crm.create_deal(self.ann, title="Big", contact_ids=[], value=None, currency=None)
+        self.kim = contacts.create_contact(self.ann, name="Kim", addresses=["kim@example.kr"])
+        self.deal = deals.create_deal(
+            self.ann, title="Big", contact_ids=[], value=None, currency=None, at=NOW
+        )
         self.boxes = [connect(db, db.viewer.address) for db in self.people]
         self.inboxes = [folder(db, box) for db, box in zip(self.people, self.boxes, strict=True)]
         self.threads = [self.receive(n, letter(1, "same@example.org")) for n in range(3)]
@@ -594,8 +596,8 @@ def test_a_timeline_of_nobody_is_empty(db: Database) -> None:
 def test_a_contact_and_a_deal_of_one_number_have_timelines_of_their_own(
     db: Database, account: Account, inbox: Folder
 ) -> None:
-    kim: Contact = crm.create_contact(db, name="Kim", addresses=[])
-    deal = crm.create_deal(db, title="Big", contact_ids=[], value=None, currency=None)
+    kim: Contact = contacts.create_contact(db, name="Kim", addresses=[])
+    deal = deals.create_deal(db, title="Big", contact_ids=[], value=None, currency=None, at=NOW)
     assert kim.id == deal.id
     (thread,) = save(db, account, inbox, letter(1, "a@example.org")).threads
     linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)

@@ -17,7 +17,7 @@ from mailcrm.core.plan import digest
 from mailcrm.exporting import as_mbox, export_jsonl, export_mbox
 from mailcrm.new_files import Folder as NewFolder
 from mailcrm.render import as_json
-from mailcrm.store import Database, crm, emails, threads
+from mailcrm.store import Database, contacts, emails, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import Mailboxes, connect, folder, letter, save
 
@@ -186,7 +186,7 @@ def test_a_folder_that_is_a_file_is_refused(db: Database, account: Account, inbo
 def test_a_colleague_exports_what_is_shared_and_nothing_else(store: Store, db: Database, out: Path) -> None:
     account = connect(db, FIRST)
     inbox = folder(db, account)
-    kim = crm.create_contact(db, name="Kim", addresses=[])
+    kim = contacts.create_contact(db, name="Kim", addresses=[])
     raws = [b"Subject: private\n\nhush\n", b"Subject: shared\n\nopen\n", b"Subject: not linked\n\nhush\n"]
     held = [
         save(db, account, inbox, letter(n, f"{n}@example.org", raw=raw)).threads for n, raw in enumerate(raws)
@@ -217,7 +217,7 @@ def test_lines_of_json_are_what_a_conversation_shows(
     found = list(lines(db, out))
     shown = [
         json.loads(as_json(email))
-        for thread in threads.thread_ids(db, account)
+        for thread in links.threads_of_account(db, account, since=None)
         for email in emails.thread_emails(db, thread)
     ]
     assert len(found) == 230

@@ -32,7 +32,7 @@ def gone(db: Database, account: Account) -> dict[str, bool]:
     """Say of each email of the account, by subject, whether it is marked gone."""
     return {
         full.row.subject: full.row.gone
-        for thread in threads.thread_ids(db, account)
+        for thread in links.threads_of_account(db, account, since=None)
         for full in emails.thread_emails(db, thread)
     }
 

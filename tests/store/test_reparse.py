@@ -16,7 +16,7 @@ from mailcrm.core import mime
 from mailcrm.core.model import Account, Direction, Folder, Visibility
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, ParsedEmail, Span, SpanKind
 from mailcrm.reparsing import KINDS, Reread, reparse
-from mailcrm.store import Database, accounts, contents, crm, emails, sqlite, threads
+from mailcrm.store import Database, accounts, contacts, contents, emails, sqlite, threads
 from mailcrm.store.location import sqlite_path
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -189,8 +189,8 @@ def test_a_thread_is_called_after_its_oldest_email_as_it_is_read_now(
 
 
 def test_links_stay_and_none_is_made(db: Database, account: Account, inbox: Folder) -> None:
-    wrong = crm.create_contact(db, name="Wrong", addresses=["wrong@example.org"])
-    crm.create_contact(db, name="Lee", addresses=["lee@example.kr"])
+    wrong = contacts.create_contact(db, name="Wrong", addresses=["wrong@example.org"])
+    contacts.create_contact(db, name="Lee", addresses=["lee@example.kr"])
     misread = letter(1).content.parsed.participants
     (thread,) = save(db, account, inbox, as_read_before(1, participants=misread)).threads
     linking.link_thread(db, threads.thread(db, str(thread)), wrong, now=NOW)
@@ -274,7 +274,7 @@ def test_an_account_that_is_being_synced_is_left_out(
 
 def test_nobody_reads_a_colleagues_mail_again(store: Store, db: Database) -> None:
     account = connect(db, FIRST)
-    kim = crm.create_contact(db, name="Kim", addresses=[])
+    kim = contacts.create_contact(db, name="Kim", addresses=[])
     (thread,) = save(db, account, folder(db, account), as_read_before(1, subject="x")).threads
     linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     threads.set_visibility(db, thread, Visibility.SHARED)

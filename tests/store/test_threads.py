@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailcrm import linking
 from mailcrm.core.errors import NotFound, NotPermitted
 from mailcrm.core.model import Account, Contact, Deal, Folder, LinkOrigin, ParticipantRole, Visibility
-from mailcrm.store import Database, accounts, crm, emails, threads
+from mailcrm.store import Database, accounts, contacts, deals, emails, links, threads
 from mailcrm.store.emails import NewEmail
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import Mailboxes, connect, folder, letter, save
@@ -31,7 +31,7 @@ def partition(db: Database, account: Account) -> set[frozenset[str]]:
     """Return the subjects of the emails of each thread."""
     return {
         frozenset(full.row.subject for full in emails.thread_emails(db, thread))
-        for thread in threads.thread_ids(db, account)
+        for thread in links.threads_of_account(db, account, since=None)
     }
 
 
@@ -89,7 +89,7 @@ def test_threads_do_not_depend_on_the_order_of_arrival(
     for batch in (order[:cut], order[cut:]):
         save(boxes.db, account, inbox, *batch)
     assert partition(boxes.db, account) == together(mails)
-    for thread in threads.thread_ids(boxes.db, account):
+    for thread in links.threads_of_account(boxes.db, account, since=None):
         row = threads.thread(boxes.db, str(thread))
         held = [full.row for full in emails.thread_emails(boxes.db, thread)]
         assert row.email_count == len(held)
@@ -127,7 +127,7 @@ def test_two_replies_to_an_email_that_nobody_has_are_one_thread(
 def test_a_subject_alone_makes_no_thread(db: Database, account: Account, inbox: Folder) -> None:
     for uid, name in ((1, "a@example.org"), (2, "b@example.org")):
         save(db, account, inbox, letter(uid, name, subject="Re: Price list"))
-    assert len(threads.thread_ids(db, account)) == 2
+    assert len(links.threads_of_account(db, account, since=None)) == 2
 
 
 def test_two_accounts_have_two_threads_of_one_conversation(
@@ -136,7 +136,7 @@ def test_two_accounts_have_two_threads_of_one_conversation(
     other = connect(db, "second@example.com")
     for held, place in ((account, inbox), (other, folder(db, other))):
         save(db, held, place, letter(1, "a@example.org"))
-    assert len(threads.thread_ids(db, account)) == len(threads.thread_ids(db, other)) == 1
+    assert len(links.threads_of_account(db, account, since=None)) == len(threads.thread_ids(db, other)) == 1
 
 
 @pytest.mark.parametrize("default", list(Visibility))
@@ -166,11 +166,11 @@ class Pair:
         self.account = connect(db, FIRST)
         self.inbox = folder(db, self.account)
         self.kim, self.lee = (
-            crm.create_contact(db, name=name, addresses=[f"{name.lower()}@example.kr"])
+            contacts.create_contact(db, name=name, addresses=[f"{name.lower()}@example.kr"])
             for name in ("Kim", "Lee")
         )
         self.small, self.big = (
-            crm.create_deal(db, title=title, contact_ids=[], value=None, currency=None)
+            deals.create_deal(db, title=title, contact_ids=[], value=None, currency=None, at=NOW)
             for title in ("Small", "Big")
         )
         (self.older,) = save(
@@ -197,9 +197,9 @@ class Pair:
         """Let the email arrive that names both, and return the links of the one thread."""
         bridge = letter(3, "c@example.org", references=["a@example.org", "b@example.org"])
         assert save(self.db, self.account, self.inbox, bridge).threads == {self.older}
-        assert threads.thread_ids(self.db, self.account) == [self.older]
+        assert links.threads_of_account(self.db, self.account, since=None) == [self.older]
         assert len(emails.thread_emails(self.db, self.older)) == 3
-        return {(link.title, link.origin) for link in crm.links(self.db, [self.older])}
+        return {(link.title, link.origin) for link in links.links(self.db, [self.older])}
 
 
 @pytest.fixture
@@ -265,10 +265,10 @@ def test_a_merge_takes_the_stricter_visibility(pair: Pair, first: Visibility, se
 
 def test_a_refusal_survives_a_merge(pair: Pair) -> None:
     pair.link(pair.newer, origin=AUTO, contact=pair.kim)
-    crm.remove_link(pair.db, pair.newer, contact_id=pair.kim.id, deal_id=None, at=NOW)
+    links.remove_link(pair.db, pair.newer, pair.kim, at=NOW)
     assert pair.merge() == set()
     linking.apply_rule(pair.db, pair.account, [pair.older], now=NOW)
-    assert crm.links(pair.db, [pair.older]) == []
+    assert links.links(pair.db, [pair.older]) == []
 
 
 def test_later_mail_finds_the_merged_thread_by_the_ids_of_both(pair: Pair) -> None:
@@ -285,7 +285,7 @@ def test_a_bridge_and_both_its_ends_in_one_batch_are_one_thread(
     bridge = letter(3, "c@example.org", references=["a@example.org", "b@example.org"])
     saved = save(db, account, inbox, *ends, bridge)
     assert saved.new == 3
-    assert saved.threads == frozenset(threads.thread_ids(db, account))
+    assert saved.threads == frozenset(links.threads_of_account(db, account, since=None))
     assert len(saved.threads) == 1
 
 
@@ -320,7 +320,7 @@ def test_the_inbox_of_one_account_holds_nothing_of_another(
 def test_the_inbox_can_leave_linked_and_read_threads_out(
     db: Database, account: Account, inbox: Folder
 ) -> None:
-    kim = crm.create_contact(db, name="Kim", addresses=[])
+    kim = contacts.create_contact(db, name="Kim", addresses=[])
     for uid, flags in ((1, []), (2, ["\\Seen"]), (3, [])):
         save(db, account, inbox, letter(uid, f"{uid}@example.org", subject=str(uid), flags=flags))
     linked = next(
@@ -337,7 +337,7 @@ def test_the_inbox_can_leave_linked_and_read_threads_out(
 def test_a_line_of_the_inbox_says_who_wrote_and_what_it_is_linked_to(
     db: Database, account: Account, inbox: Folder
 ) -> None:
-    kim = crm.create_contact(db, name="Kim", addresses=["kim@example.kr"])
+    kim = contacts.create_contact(db, name="Kim", addresses=["kim@example.kr"])
     people = {ParticipantRole.FROM: "kim@example.kr", ParticipantRole.TO: FIRST}
     (thread,) = save(db, account, inbox, letter(1, "a@example.org", people=people)).threads
     linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
@@ -353,7 +353,7 @@ def test_the_inbox_leaves_a_colleagues_shared_threads_to_the_timelines(store: St
     db, bob = store.as_member(FIRST), store.add_member("bob@example.com")
     account = connect(db, FIRST, default_visibility=Visibility.SHARED)
     (thread,) = save(db, account, folder(db, account), letter(1, "a@example.org")).threads
-    kim = crm.create_contact(db, name="Kim", addresses=[])
+    kim = contacts.create_contact(db, name="Kim", addresses=[])
     linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     assert newest(bob) == []
     assert threads.thread(bob, str(thread)).subject == "Price list"
@@ -382,7 +382,7 @@ def test_only_those_who_manage_the_account_share_and_privatize(store: Store) -> 
     db, bob = store.as_member(FIRST), store.add_member("bob@example.com")
     account = connect(db, FIRST, default_visibility=Visibility.SHARED)
     (thread,) = save(db, account, folder(db, account), letter(1, "a@example.org")).threads
-    kim = crm.create_contact(db, name="Kim", addresses=[])
+    kim = contacts.create_contact(db, name="Kim", addresses=[])
     linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
     with pytest.raises(NotPermitted):
         threads.set_visibility(bob, thread, Visibility.PRIVATE)

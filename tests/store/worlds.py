@@ -35,7 +35,7 @@ from mailcrm.core.plan import Arrival, identity
 from mailcrm.store import accounts, folders, rules, sqlite
 from mailcrm.store.contents import content
 from mailcrm.store.database import Database
-from mailcrm.store.emails import NewEmail, Saved, save_batch, source
+from mailcrm.store.emails import NewEmail, save_batch, source
 from mailcrm.store.location import is_postgres, sqlite_path
 from mailcrm.store.packed import pack
 from tests.conftest import NOW
@@ -216,18 +216,23 @@ def rows(world: World, login_of: Callable[[int], str | None]) -> Rows:
             {"team_id": key(n), "member_id": key(m)} for n, team in enumerate(world.teams) for m in team
         ],
         "contact": [
-            {"id": key(n), "name": f"Contact {n}", "owner_id": key(0)} for n in range(world.contacts)
+            {"id": key(n), "name": f"Contact {n}", "owner_id": key(0), "title": "", "notes": ""}
+            for n in range(world.contacts)
         ],
         "contact_address": [
             {"address": f"contact{n}@example.org", "contact_id": key(n), "position": 0}
             for n in range(world.contacts)
         ],
+        "pipeline": [{"id": key(0), "name": "Sales"}],
+        "stage": [{"id": key(0), "pipeline_id": key(0), "name": "Qualified", "position": 1}],
         "deal": [
             {
                 "id": key(n),
                 "title": f"Deal {n}",
                 "status": "open",
                 "owner_id": key(0),
+                "stage_id": key(0),
+                "created_at": _THEN,
                 "value": None,
                 "currency": None,
             }
@@ -266,6 +271,8 @@ def _account_rows(world: World) -> Rows:
                 "all_folders": True,
                 "auto_link_contacts": True,
                 "auto_link_deals": True,
+                "auto_link_leads": True,
+                "create_contacts": "never",
                 "connected": True,
             }
             for n in places
@@ -299,6 +306,8 @@ def _thread_rows(world: World) -> Rows:
                 "subject": f"Subject {n}",
                 "visibility": "shared" if t.shared else "private",
                 "last_received_at": _THEN,
+                "due": False,
+                "base_subject": "",
             }
             for n, t in enumerate(world.threads)
         ],
@@ -624,9 +633,19 @@ def letter(
     return NewEmail(source=source(arrived, raw, truncated=False), content=content(parsed, Direction.IN))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """What a batch brought: how many emails were new, and the threads of all its emails."""
+
+    new: int
+    threads: frozenset[int]
+
+
 def save(db: Database, account: Account, into: Folder, *letters: NewEmail) -> Saved:
     """Store letters in one batch under UIDVALIDITY 1."""
-    return save_batch(db, account, into, 1, letters)
+    new = save_batch(db, account, into, 1, letters)
+    rows = db.read("emails_by_digest", account_id=account.id, texts=[letter.digest for letter in letters])
+    return Saved(new=new, threads=frozenset(row["thread_id"] for row in rows))
 
 
 class Mailboxes:

@@ -9,7 +9,7 @@ import pytest
 
 from mailcrm.core.events import AccountFinished
 from mailcrm.core.model import Account
-from mailcrm.store import Database, accounts, crm
+from mailcrm.store import Database, accounts, contacts, deals
 from tests.conftest import FIRST, Store
 from tests.mail.conformance import ModelMailbox
 from tests.servers.model_imap import ALL_MAIL, CAPABILITIES, ModelServer
@@ -130,9 +130,10 @@ def lived_through(store: Store, server: ModelServer) -> Stored:
     db = store.as_member(FIRST)
     account = connect(db, mailbox, start=days_ago(45))
     contacts = [
-        crm.create_contact(db, name=f"Person {n}", addresses=[f"person{n}@example.org"]) for n in range(3)
+        contacts.create_contact(db, name=f"Person {n}", addresses=[f"person{n}@example.org"])
+        for n in range(3)
     ]
-    crm.create_deal(db, title="Pumps", contact_ids=[contacts[0].id], value=None, currency=None)
+    deals.create_deal(db, title="Pumps", contact_ids=[contacts[0].id], value=None, currency=None, at=NOW)
     for happens in story(History(server=server, db=db, account=account)):
         happens()
         assert [event.whole for event in only(sync(db, mailbox, account), AccountFinished)] == [True]

@@ -30,7 +30,7 @@ from mailcrm import cli
 from mailcrm.config import SIZE_LIMIT
 from mailcrm.core.events import AccountFinished, BatchSaved, SyncEvent
 from mailcrm.keychain import environment_name
-from mailcrm.store import Database, accounts, crm, open_database
+from mailcrm.store import Database, accounts, contacts, deals, open_database
 from mailcrm.store.location import is_postgres
 from mailcrm.store.migrate import create_first_member
 from mailcrm.syncing import sync_account
@@ -190,11 +190,13 @@ def settle_in(store: Store, mailbox: Mailbox, username: str) -> None:
     db = store.as_member(FIRST)
     connect(db, mailbox, username=username, start=None)
     people = [
-        crm.create_contact(db, name=f"Person {number}", addresses=[f"person{number}@example.org"])
+        contacts.create_contact(db, name=f"Person {number}", addresses=[f"person{number}@example.org"])
         for number in range(0, 30, 3)
     ]
     # One deal only: of several, the first that a thread meets would depend on what came first.
-    crm.create_deal(db, title="Pumps", contact_ids=[one.id for one in people[::2]], value=None, currency=None)
+    deals.create_deal(
+        db, title="Pumps", contact_ids=[one.id for one in people[::2]], value=None, currency=None, at=NOW
+    )
     # The next to open the file then finds what a killed process has left of it.
     store.close()
 

@@ -7,7 +7,7 @@ import pytest
 from mailcrm.core.events import AccountFinished, ChoiceNeeded, SyncEvent
 from mailcrm.core.model import Account, Contact, Deal, DealStatus, ThreadRow
 from mailcrm.linking import apply_rule_to_account, link_thread, unlink_thread
-from mailcrm.store import Database, accounts, crm, members, threads
+from mailcrm.store import Database, accounts, contacts, deals, members, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.mail.conformance import ModelMailbox
 from tests.servers.model_imap import ModelServer
@@ -28,11 +28,11 @@ class Office:
         self.account = connect(self.db, ModelMailbox(model), folders=folders or None)
 
     def contact(self, address: str = KIM, name: str = "Kim") -> Contact:
-        return crm.create_contact(self.db, name=name, addresses=[address])
+        return contacts.create_contact(self.db, name=name, addresses=[address])
 
     def deal(self, title: str, *contacts: Contact) -> Deal:
         ids = [contact.id for contact in contacts]
-        return crm.create_deal(self.db, title=title, contact_ids=ids, value=None, currency=None)
+        return deals.create_deal(self.db, title=title, contact_ids=ids, value=None, currency=None, at=NOW)
 
     def receive(self, message_id: str = "1@example.org", *, folder: str = "INBOX", **about: Any) -> None:
         """Bring an email; `about` says what is special about the letter."""
@@ -123,7 +123,7 @@ def test_a_thread_that_is_linked_already_is_not_counted_again(office: Office) ->
 def test_no_open_deal_links_the_contact_alone(office: Office) -> None:
     kim = office.contact()
     for status in (DealStatus.WON, DealStatus.LOST):
-        crm.set_deal_status(office.db, office.deal(status.value, kim), status)
+        deals.set_deal_status(office.db, office.deal(status.value, kim), status, at=NOW)
     office.receive()
     assert not only(office.sync(), ChoiceNeeded)
     assert office.links() == {"Kim"}
@@ -131,7 +131,7 @@ def test_no_open_deal_links_the_contact_alone(office: Office) -> None:
 
 def test_the_only_open_deal_is_linked(office: Office) -> None:
     kim = office.contact()
-    crm.set_deal_status(office.db, office.deal("closed", kim), DealStatus.WON)
+    deals.set_deal_status(office.db, office.deal("closed", kim), DealStatus.WON, at=NOW)
     office.deal("Pumps", kim)
     office.receive()
     office.sync()
@@ -164,7 +164,7 @@ def test_a_thread_that_has_a_deal_keeps_it(office: Office) -> None:
     first = office.deal("Pumps", kim)
     office.receive()
     office.sync()
-    crm.set_deal_status(office.db, first, DealStatus.WON)
+    deals.set_deal_status(office.db, first, DealStatus.WON, at=NOW)
     office.deal("Valves", kim)
     office.receive("2@example.org", references=["1@example.org"])
     assert not only(office.sync(), ChoiceNeeded)
@@ -196,11 +196,11 @@ def test_contact_or_deal_created_later_is_linked_by_the_rule_on_demand(office: O
 
 def test_a_switch_keeps_contacts_or_deals_from_being_linked(office: Office) -> None:
     office.deal("Pumps", office.contact())
-    accounts.set_auto_link(office.db, office.account, contacts=True, deals=False)
+    accounts.set_auto_link(office.db, office.account, contacts=True, deals=False, leads=True)
     office.receive()
     office.sync()
     assert office.links() == {"Kim"}
-    accounts.set_auto_link(office.db, office.account, contacts=False, deals=True)
+    accounts.set_auto_link(office.db, office.account, contacts=False, deals=True, leads=True)
     office.receive("2@example.org", subject="second")
     office.sync()
     assert office.links("second") == set()
@@ -216,7 +216,7 @@ def test_a_contact_unlinked_by_hand_is_not_linked_again_by_the_next_mail_of_the_
     office.deal("Pumps", kim)
     office.receive()
     office.sync()
-    unlink_thread(office.db, office.thread(), crm.deal(office.db, "Pumps"), now=NOW)
+    unlink_thread(office.db, office.thread(), deals.deal(office.db, "Pumps"), now=NOW)
     unlink_thread(office.db, office.thread(), kim, now=NOW)
     office.receive("2@example.org", references=["1@example.org"])
     office.sync()
@@ -233,7 +233,7 @@ def test_a_deal_unlinked_by_hand_is_not_linked_again_but_another_one_is(office: 
     office.receive("2@example.org", references=["1@example.org"])
     office.sync()
     assert office.links() == {"Kim"}
-    crm.set_deal_status(office.db, pumps, DealStatus.LOST)
+    deals.set_deal_status(office.db, pumps, DealStatus.LOST, at=NOW)
     office.deal("Valves", kim)
     office.receive("3@example.org", references=["1@example.org"])
     office.sync()

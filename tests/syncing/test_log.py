@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from mailcrm.rounds import sync_accounts
-from mailcrm.store import Database, crm
+from mailcrm.store import Database, contacts, deals
 from tests.conftest import FIRST, NOW
 from tests.mail.conformance import USER, ModelMailbox
 from tests.servers.model_imap import ModelServer
@@ -46,8 +46,10 @@ def test_the_log_of_a_sync_at_debug_tells_nothing_of_the_mail(
 
     with ModelServer(password="plantedpassword") as server, caplog.at_level(logging.DEBUG):
         account = connect(db, ModelMailbox(server))
-        contact = crm.create_contact(db, name="plantedcontact", addresses=["plantedsender@example.org"])
-        crm.create_deal(db, title="planteddeal", contact_ids=[contact.id], value=None, currency=None)
+        contact = contacts.create_contact(db, name="plantedcontact", addresses=["plantedsender@example.org"])
+        deals.create_deal(
+            db, title="planteddeal", contact_ids=[contact.id], value=None, currency=None, at=NOW
+        )
 
         def sync() -> None:
             list(

@@ -30,7 +30,7 @@ from mailcrm.core.errors import MailError
 from mailcrm.core.events import AccountFinished, DeletionsHeld, FolderFinished, SyncEvent
 from mailcrm.core.model import Account
 from mailcrm.observing import plan_account
-from mailcrm.store import Database, accounts, crm, folders
+from mailcrm.store import Database, accounts, contacts, folders
 from mailcrm.store.migrate import create_first_member
 from mailcrm.syncing import sync_account
 from tests.conftest import FIRST, NOW, Store, _login_maker, login_of
@@ -133,7 +133,7 @@ class Mailboxes(RuleBasedStateMachine):
         self.server.create("Projects")
         self.mailbox = ModelMailbox(self.server)
         self.account = connect(self.db, self.mailbox, start=None)
-        crm.create_contact(self.db, name="Kim", addresses=["kim@example.org"])
+        contacts.create_contact(self.db, name="Kim", addresses=["kim@example.org"])
         self.move_start(start)
         self.append(brought)
 
