@@ -33,7 +33,7 @@ KINDS = MappingProxyType(
         "forwards": ("forwards",),
         "invitations": ("invitations",),
         "deliveries": ("deliveries",),
-        "notes": ("automatic", "signed", "encrypted", "trackers", "repairs"),
+        "notes": ("automatic", "authserv_id", "dmarc", "signed", "encrypted", "trackers", "repairs"),
     }
 )
 

@@ -1,9 +1,9 @@
 """What an email says: bytes in, a `ParsedEmail` out, whatever the bytes are.
 
 Which part is text, file, invitation or report is decided here. The structure is left to `core.parts`,
-header fields to `core.headers`, mailboxes to `core.addresses`, HTML to `core.html`, what of the text is
-new to `core.quotes`; and what is rare, calendars, reports and winmail.dat, to modules that are imported
-when an email has one.
+header fields to `core.headers` and `core.authentication`, mailboxes to `core.addresses`, HTML to
+`core.html`, what of the text is new to `core.quotes`; and what is rare, calendars, reports and
+winmail.dat, to modules that are imported when an email has one.
 """
 
 import re
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mailcrm.core.addresses import MAILBOXES, parse_mailboxes
+from mailcrm.core.authentication import authentication
 from mailcrm.core.charsets import decode_charset
 from mailcrm.core.headers import (
     Fields,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 #: The version of the reading of emails: raised when it, or what it is left to, reads something otherwise.
 #: `mailcrm store reparse` then reads again what was read by an older one.
-READING = 1
+READING = 2
 
 #: No real email comes near; what was cut off is told in `repairs`, as `limit:text` and so on.
 TEXT_BYTES = 2_000_000
@@ -73,7 +74,7 @@ _EMAIL_FIELDS = frozenset(
         *_BULK_FIELDS,
         *PART_FIELDS,
         *(b"message-id", b"date", b"subject", b"in-reply-to", b"references"),
-        *(b"auto-submitted", b"precedence", b"return-path"),
+        *(b"auto-submitted", b"precedence", b"return-path", b"authentication-results"),
     )
 )
 #: Longer address fields are those of many people, and do not come again as they are.
@@ -96,6 +97,8 @@ def parse(raw: bytes) -> ParsedEmail:
     automatic = answered or _is_automatic(fields)
     deliveries = email.deliveries(subject, text, participants, answered=answered)
     signed, encrypted = email.protection(text)
+    # The first in the header is the last written: by the server that delivered it (RFC 8601, 4.1).
+    checked = authentication(value_of(fields, b"authentication-results"))
     separated = separate(text, subject)
     return ParsedEmail(
         message_id=message_id,
@@ -106,6 +109,8 @@ def parse(raw: bytes) -> ParsedEmail:
         participants=participants,
         from_ambiguous=ambiguous,
         automatic=automatic or bool(deliveries),
+        authserv_id=checked.authserv_id if checked else "",
+        dmarc=checked.dmarc if checked else "",
         text=text,
         preview=_preview(text, separated) or preview(text),
         spans=separated.spans,

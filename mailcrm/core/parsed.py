@@ -126,7 +126,8 @@ class ParsedEmail:
     `message_id`, `in_reply_to` and `references` are ids without angle brackets; `sent_at` is
     UTC; `text` is what a person would read, `spans` which of it is not new; `preview` the first 200
     characters on one line of what is, or else of what is forwarded. `from_ambiguous`: the From field does
-    not hold exactly one address. `automatic`: a bounce, an auto-reply, list or bulk mail. `signed` and
+    not hold exactly one address. `automatic`: a bounce, an auto-reply, list or bulk mail. `authserv_id`
+    and `dmarc`: what the topmost Authentication-Results says, as in `core.authentication`. `signed` and
     `encrypted`: by S/MIME or PGP, which is not verified. `trackers` counts invisible images that tell the
     sender that the mail was opened. `repairs` names what had to be guessed, in order, such as
     `charset:unknown-8bit`, `limit:text`.
@@ -151,6 +152,8 @@ class ParsedEmail:
     encrypted: bool
     trackers: int
     repairs: tuple[str, ...]
+    authserv_id: str = ""
+    dmarc: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

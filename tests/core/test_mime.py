@@ -60,6 +60,8 @@ def test_an_ordinary_mail_is_read(text: str, codec: str, label: str, encoding: s
         ),
         from_ambiguous=False,
         automatic=False,
+        authserv_id="",
+        dmarc="",
         text=text,
         preview=text,
         spans=(),

@@ -618,6 +618,8 @@ def letter(
         participants=tuple(Participant(role=role, name="", address=at) for role, at in named.items()),
         from_ambiguous=from_ambiguous,
         automatic=automatic,
+        authserv_id="",
+        dmarc="",
         text=text,
         preview=text[:200],
         spans=tuple(spans),
