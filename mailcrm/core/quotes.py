@@ -18,6 +18,7 @@ from typing import NamedTuple
 from mailcrm.core.addresses import normalise
 from mailcrm.core.app_lines import is_app_line
 from mailcrm.core.parsed import Forward, Span, SpanKind
+from mailcrm.core.subjects import FORWARD_PREFIXES
 
 #: An introducing line is broken over at most so many lines, and has at most so many characters.
 INTRODUCTION_LINES = 4
@@ -157,11 +158,9 @@ _OPENINGS = _table(
     }
 )
 
-#: What programs put before the subject of what they forward, perhaps behind a mark of the server. Outlook
-#: says nothing else of it. `VS` is not here: it is an answer in Finnish.
+#: Outlook says nothing else of a forward; a mark of the server may stand before it.
 _FORWARDED_SUBJECT = re.compile(
-    r"\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|wg|tr|rv|enc|i|pd|vb|vl|[iİ]lt|doorst|전달|転送|转发|轉寄|轉發)\s?[:：]",
-    re.IGNORECASE,
+    rf"\s*(?:\[[^\]]{{1,40}}\]\s*)?(?:{FORWARD_PREFIXES}|İlt)\s?[:：]", re.IGNORECASE
 )
 
 #: Lotus Notes names who forwards: `----- Forwarded by Kim Lee/Sales/Acme on 06/15/2026 09:00 AM -----`.
