@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 #: The version of the reading of emails: raised when it, or what it is left to, reads something otherwise.
 #: `mailcrm store reparse` then reads again what was read by an older one.
-READING = 2
+READING = 1
 
 #: No real email comes near; what was cut off is told in `repairs`, as `limit:text` and so on.
 TEXT_BYTES = 2_000_000

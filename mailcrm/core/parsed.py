@@ -141,6 +141,8 @@ class ParsedEmail:
     participants: tuple[Participant, ...]
     from_ambiguous: bool
     automatic: bool
+    authserv_id: str
+    dmarc: str
     text: str
     preview: str
     spans: tuple[Span, ...]
@@ -152,8 +154,6 @@ class ParsedEmail:
     encrypted: bool
     trackers: int
     repairs: tuple[str, ...]
-    authserv_id: str = ""
-    dmarc: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

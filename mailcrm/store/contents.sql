@@ -59,7 +59,7 @@ SELECT count(*) AS count FROM email WHERE account_id = :account_id AND reading <
 
 -- outdated --
 SELECT id, thread_id, message_id, subject, preview, sent_at, size, direction, from_ambiguous, automatic,
-       signed, encrypted, trackers, repairs
+       authserv_id, dmarc, signed, encrypted, trackers, repairs
 FROM email
 WHERE account_id = :account_id AND reading <> :reading AND id > :after ORDER BY id LIMIT :limit
 
@@ -70,8 +70,8 @@ SELECT email_id, source FROM email_source WHERE email_id IN {each:ids}
 UPDATE main.email
 SET message_id = :message_id, subject = :subject, preview = :preview, from_address = :from_address,
     from_name = :from_name, sent_at = :sent_at, direction = :direction, has_attachment = :has_attachment,
-    from_ambiguous = :from_ambiguous, automatic = :automatic, signed = :signed, encrypted = :encrypted,
-    trackers = :trackers, repairs = :repairs, reading = :reading
+    from_ambiguous = :from_ambiguous, automatic = :automatic, authserv_id = :authserv_id, dmarc = :dmarc,
+    signed = :signed, encrypted = :encrypted, trackers = :trackers, repairs = :repairs, reading = :reading
 WHERE id = :email_id
 
 -- mark_read_again --

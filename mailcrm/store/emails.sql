@@ -16,11 +16,11 @@ SELECT digest, id, thread_id FROM email WHERE account_id = :account_id AND diges
 INSERT INTO main.email (
     account_id, thread_id, message_id, digest, subject, preview,
     from_address, from_name, sent_at, received_at, size, direction, has_attachment, truncated,
-    from_ambiguous, automatic, signed, encrypted, trackers, repairs, reading, gone_from_junk
+    from_ambiguous, automatic, authserv_id, dmarc, signed, encrypted, trackers, repairs, reading, gone_from_junk
 ) VALUES (
     :account_id, :thread_id, :message_id, :digest, :subject, :preview,
     :from_address, :from_name, :sent_at, :received_at, :size, :direction, :has_attachment, :truncated,
-    :from_ambiguous, :automatic, :signed, :encrypted, :trackers, :repairs, :reading, :gone_from_junk
+    :from_ambiguous, :automatic, :authserv_id, :dmarc, :signed, :encrypted, :trackers, :repairs, :reading, :gone_from_junk
 ) RETURNING id
 
 -- add_email_identity --
@@ -36,7 +36,7 @@ UPDATE main.email SET gone_at = NULL, gone_from_junk = FALSE WHERE gone_at IS NO
 -- thread_emails --
 SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
        e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
-       e.gone_at, e.from_ambiguous, e.automatic, e.signed, e.encrypted, e.trackers, e.repairs
+       e.gone_at, e.from_ambiguous, e.automatic, e.authserv_id, e.dmarc, e.signed, e.encrypted, e.trackers, e.repairs
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.thread_id = :thread_id ORDER BY e.received_at, e.id
 
@@ -47,7 +47,7 @@ WHERE EXISTS (SELECT 1 FROM email e WHERE e.account_id = a.id) ORDER BY a.addres
 -- exported_emails --
 SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
        e.from_address, e.from_name, e.sent_at, e.received_at, e.size, e.direction, e.has_attachment,
-       e.truncated, e.gone_at, e.from_ambiguous, e.automatic, e.signed, e.encrypted, e.trackers, e.repairs
+       e.truncated, e.gone_at, e.from_ambiguous, e.automatic, e.authserv_id, e.dmarc, e.signed, e.encrypted, e.trackers, e.repairs
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.account_id = :account_id AND e.id > :after ORDER BY e.id LIMIT :limit
 

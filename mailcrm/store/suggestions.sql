@@ -12,7 +12,7 @@ LEFT JOIN deal d ON d.id = COALESCE(sc.deal_id, x.deal_id)
 WHERE (CAST(:all AS BIGINT) = 1 OR s.thread_id IN {each:ids})
   AND (CAST(:id AS BIGINT) IS NULL OR s.id = CAST(:id AS BIGINT))
   AND (sc.contact_id IS NOT NULL OR d.status = 'open' OR x.status = 'open')
-ORDER BY s.id,
+ORDER BY s.id, CASE WHEN sc.contact_id IS NULL THEN 1 ELSE 0 END,
   COALESCE((SELECT max(t.last_received_at) FROM link l JOIN thread t ON t.id = l.thread_id
             WHERE l.deal_id = d.id OR l.lead_id = x.id), d.created_at, x.created_at) DESC,
   d.id DESC, x.id DESC, title

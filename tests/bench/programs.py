@@ -4,13 +4,13 @@ Each keeps what it has in a folder of its own and is run as people run it: as wh
 settings that its manual proposes. When which is run is left to `__main__`.
 """
 
-import os
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -233,7 +233,12 @@ class Mailcrm:
             for name, address in map(customer, range(CONTACTS)):
                 contact = contacts.create_contact(db, name=name, addresses=[address])
                 deals.create_deal(
-                    db, title=f"For {name}", contact_ids=[contact.id], value=None, currency=None, at=NOW
+                    db,
+                    title=f"For {name}",
+                    contact_ids=[contact.id],
+                    value=None,
+                    currency=None,
+                    at=datetime.now(UTC),
                 )
 
     def sync(self) -> Cost:

@@ -36,7 +36,19 @@ from mailcrm.core.model import (
     Visibility,
 )
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation
-from mailcrm.store import Database, accounts, contacts, deals, emails, folders, links, members, rules, threads
+from mailcrm.store import (
+    Database,
+    accounts,
+    contacts,
+    deals,
+    emails,
+    folders,
+    links,
+    members,
+    rules,
+    suggestions,
+    threads,
+)
 from mailcrm.store.location import sqlite_path
 from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
@@ -1099,8 +1111,9 @@ def test_fault_9_candidates_leave_refused_deals_out(db: Database) -> None:
     row = threads.thread(db, str(thread))
     linking.link_thread(db, row, two, now=NOW)
     linking.unlink_thread(db, row, two, now=NOW)
-    ((_, candidates),) = linking.apply_rule(db, account, [thread], now=NOW).choices
-    assert candidates == (f"{three.id} Three", f"{one.id} One")
+    linking.apply_rule(db, account, [thread], now=NOW)
+    (suggestion,) = suggestions.suggestions(db)
+    assert [each.deal_id for each in suggestion.candidates] == [three.id, one.id]
     deals.set_deal_status(db, three, DealStatus.LOST, at=NOW)
     deals.set_deal_status(db, two, DealStatus.WON, at=NOW)
     assert linking.apply_rule(db, account, [thread], now=NOW).threads == (thread,)

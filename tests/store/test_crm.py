@@ -13,7 +13,7 @@ from mailcrm.core.model import (
     ParticipantRole,
     Visibility,
 )
-from mailcrm.store import Database, accounts, contacts, deals, links, threads
+from mailcrm.store import Database, accounts, contacts, deals, links, suggestions, threads
 from mailcrm.store.emails import NewEmail
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -185,7 +185,7 @@ def test_a_deal_chosen_by_hand_takes_the_place_of_the_one_before(desk: Desk) -> 
     thread = desk.receive(letter(1, "a@example.org"))
     desk.apply_rule(thread)
     assert ("One", AUTO) in desk.links(thread)
-    links.add_link(desk.db, thread, contact_id=None, deal_id=desk.deal("Two").id, at=NOW)
+    links.add_link(desk.db, thread, desk.deal("Two"), LinkOrigin.MANUAL, at=NOW)
     assert desk.links(thread) == {("Kim", AUTO), ("Two", MANUAL)}
     links.add_link(desk.db, thread, one, LinkOrigin.MANUAL, at=NOW)
     assert desk.links(thread) == {("Kim", AUTO), ("One", MANUAL)}
@@ -261,16 +261,18 @@ def test_the_rule_links_the_contact_and_the_single_open_deal(desk: Desk) -> None
     kim = desk.contact("Kim", "kim@example.kr")
     desk.deal("Big", kim)
     thread = desk.receive(letter(1, "a@example.org"))
-    assert desk.apply_rule(thread) == linking.Linked(threads=(thread,), choices=())
+    assert desk.apply_rule(thread) == linking.Linked(threads=(thread,), suggested=())
     assert desk.links(thread) == {("Kim", AUTO), ("Big", AUTO)}
-    assert desk.apply_rule(thread) == linking.Linked(threads=(), choices=())
+    assert desk.apply_rule(thread) == linking.Linked(threads=(), suggested=())
 
 
 def test_the_rule_asks_when_there_are_several_open_deals(desk: Desk) -> None:
     kim = desk.contact("Kim", "kim@example.kr")
     one, two = desk.deal("One", kim), desk.deal("Two", kim)
     thread = desk.receive(letter(1, "a@example.org"))
-    assert desk.apply_rule(thread).choices == ((thread, (f"{two.id} Two", f"{one.id} One")),)
+    assert desk.apply_rule(thread).suggested == (thread,)
+    (suggestion,) = suggestions.suggestions(desk.db)
+    assert [each.deal_id for each in suggestion.candidates] == [two.id, one.id]
     assert desk.links(thread) == {("Kim", AUTO)}
 
 
@@ -280,7 +282,7 @@ def test_a_closed_deal_is_no_candidate_and_keeps_its_threads(desk: Desk, status:
     old, new = desk.deal("Old", kim), desk.deal("New", kim)
     first = desk.receive(letter(1, "a@example.org"))
     links.add_link(desk.db, first, old, LinkOrigin.MANUAL, at=NOW)
-    deals.set_deal_status(desk.db, old, status)
+    deals.set_deal_status(desk.db, old, status, at=NOW)
     second = desk.receive(letter(2, "b@example.org"))
     desk.apply_rule(second)
     desk.apply_rule(first)
@@ -367,7 +369,7 @@ def test_the_switches_of_an_account_turn_the_rule_off(
 ) -> None:
     kim = desk.contact("Kim", "kim@example.kr")
     desk.deal("Big", kim)
-    accounts.set_auto_link(desk.db, desk.account, contacts=contacts, deals=deals)
+    accounts.set_auto_link(desk.db, desk.account, contacts=contacts, deals=deals, leads=True)
     thread = desk.receive(letter(1, "a@example.org"))
     desk.apply_rule(thread)
     assert desk.links(thread) == expected

@@ -15,7 +15,7 @@ from mailcrm.core.model import Account, Contact, Direction, Folder, ParticipantR
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, Span, SpanKind
 from mailcrm.core.plan import digest
 from mailcrm.core.search_terms import terms
-from mailcrm.store import Database, contacts, deals, emails, folders, open_database, sqlite, threads
+from mailcrm.store import Database, contacts, deals, emails, folders, links, open_database, sqlite, threads
 from mailcrm.store.database import NEWEST
 from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
@@ -74,12 +74,12 @@ def test_an_email_in_a_second_folder_is_attached_without_its_body(
     db: Database, account: Account, inbox: Folder
 ) -> None:
     mail = letter(1, "a@example.org")
-    saved = save(db, account, inbox, mail)
+    save(db, account, inbox, mail)
     archive = folder(db, account, path="Archive")
     assert emails.known_identities(db, account, [mail.arrival.identity, "other"]) == {mail.arrival.identity}
     unknown = letter(8, "other@example.org").arrival
     arrivals = [dataclasses.replace(mail.arrival, uid=7, flags=frozenset({"\\Seen"})), unknown]
-    assert emails.attach(db, account, archive, 1, arrivals) == saved.threads
+    emails.attach(db, account, archive, 1, arrivals)
     assert set(folders.folder_state(db, archive, 1).placed) == {7}
     assert stored(db, account) == 1
 
@@ -99,7 +99,7 @@ def test_emails_of_one_message_id_and_different_bodies_are_both_kept(
 
 
 def test_an_empty_batch_changes_nothing(db: Database, account: Account, inbox: Folder) -> None:
-    assert save(db, account, inbox) == emails.Saved(new=0, threads=frozenset())
+    assert save(db, account, inbox).new == 0
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(db: Database, account: Account, inbox: Folder) -> None:

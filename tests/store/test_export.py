@@ -17,7 +17,7 @@ from mailcrm.core.plan import digest
 from mailcrm.exporting import as_mbox, export_jsonl, export_mbox
 from mailcrm.new_files import Folder as NewFolder
 from mailcrm.render import as_json
-from mailcrm.store import Database, contacts, emails, threads
+from mailcrm.store import Database, contacts, emails, links, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import Mailboxes, connect, folder, letter, save
 

@@ -5,7 +5,7 @@ import pytest
 from mailcrm.core.errors import NotPermitted
 from mailcrm.core.model import Account, Folder, FolderRole
 from mailcrm.core.uids import UidSet
-from mailcrm.store import Database, emails, folders, threads
+from mailcrm.store import Database, emails, folders, links
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
 from tests.syncing.accounts import stored
@@ -143,7 +143,7 @@ def test_an_email_that_was_gone_is_back_when_it_has_a_place_again(
     folders.take_away(db, inbox, 1, UidSet([1, 2]), at=NOW)
     fill(db, account, archive, 1)
     arrival = letter(9, "2@example.org", subject="2", raw=b"2").arrival
-    assert len(emails.attach(db, account, archive, 1, [arrival])) == 1
+    emails.attach(db, account, archive, 1, [arrival])
     assert gone(db, account) == {"1": False, "2": False}
 
 

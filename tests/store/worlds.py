@@ -366,6 +366,8 @@ def _email_rows(world: World) -> Rows:
                 "truncated": False,
                 "from_ambiguous": False,
                 "automatic": False,
+                "authserv_id": "",
+                "dmarc": "",
                 "signed": False,
                 "encrypted": False,
                 "trackers": 0,
@@ -597,6 +599,8 @@ def letter(
     flags: Iterable[str] = (),
     automatic: bool = False,
     from_ambiguous: bool = False,
+    authserv_id: str = "",
+    dmarc: str = "",
 ) -> NewEmail:
     """Return an email as a sync would store it, from Kim to Ann unless `people` says otherwise."""
     raw = f"{uid} {message_id} {subject}".encode() if raw is None else raw
@@ -618,8 +622,8 @@ def letter(
         participants=tuple(Participant(role=role, name="", address=at) for role, at in named.items()),
         from_ambiguous=from_ambiguous,
         automatic=automatic,
-        authserv_id="",
-        dmarc="",
+        authserv_id=authserv_id,
+        dmarc=dmarc,
         text=text,
         preview=text[:200],
         spans=tuple(spans),

@@ -237,8 +237,9 @@ def stored_by(read: Callable[[str], Rows]) -> Stored:
     }
     links: dict[int, set[str]] = defaultdict(set)
     for row in read(
-        "SELECT l.thread_id, c.name, d.title FROM main.link l "
-        "LEFT JOIN main.contact c ON c.id = l.contact_id LEFT JOIN main.deal d ON d.id = l.deal_id",
+        "SELECT l.thread_id, c.name, COALESCE(d.title, x.title) AS title FROM main.link l "
+        "LEFT JOIN main.contact c ON c.id = l.contact_id LEFT JOIN main.deal d ON d.id = l.deal_id "
+        "LEFT JOIN main.lead x ON x.id = l.lead_id",
     ):
         links[row["thread_id"]].add(row["name"] or row["title"])
     return Stored(

@@ -10,7 +10,7 @@ import pytest
 from mailcrm.core.events import AccountFinished
 from mailcrm.core.model import Account
 from mailcrm.store import Database, accounts, contacts, deals
-from tests.conftest import FIRST, Store
+from tests.conftest import FIRST, NOW, Store
 from tests.mail.conformance import ModelMailbox
 from tests.servers.model_imap import ALL_MAIL, CAPABILITIES, ModelServer
 from tests.syncing.accounts import (

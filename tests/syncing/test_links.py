@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
-from mailcrm.core.events import AccountFinished, ChoiceNeeded, SyncEvent
-from mailcrm.core.model import Account, Contact, Deal, DealStatus, ThreadRow
-from mailcrm.linking import apply_rule_to_account, link_thread, unlink_thread
-from mailcrm.store import Database, accounts, contacts, deals, members, threads
+from mailcrm.core.errors import NeedsChoice, UsageError
+from mailcrm.core.events import AccountFinished, SyncEvent
+from mailcrm.core.model import Account, Contact, Deal, DealStatus, Item, ItemKind, Lead, Suggestion, ThreadRow
+from mailcrm.linking import (
+    accept,
+    apply_rule_to_account,
+    decisions_for_account,
+    dismiss,
+    link_thread,
+    matching_threads,
+    unlink_thread,
+)
+from mailcrm.store import Database, accounts, contacts, deals, leads, links, members, suggestions, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.mail.conformance import ModelMailbox
 from tests.servers.model_imap import ModelServer
@@ -32,11 +41,21 @@ class Office:
 
     def deal(self, title: str, *contacts: Contact) -> Deal:
         ids = [contact.id for contact in contacts]
-        return deals.create_deal(self.db, title=title, contact_ids=ids, value=None, currency=None, at=NOW)
+        return deals.create_deal(
+            self.db, title=title, contact_ids=ids, value=None, currency=None, at=days_ago(20)
+        )
 
-    def receive(self, message_id: str = "1@example.org", *, folder: str = "INBOX", **about: Any) -> None:
-        """Bring an email; `about` says what is special about the letter."""
-        self.server.append(folder, letter(message_id, **about), days_ago(1))
+    def lead(self, title: str, *people: Contact) -> Lead:
+        ids = [contact.id for contact in people]
+        return leads.create_lead(
+            self.db, title=title, contact_ids=ids, value=None, currency=None, at=days_ago(20)
+        )
+
+    def receive(
+        self, message_id: str = "1@example.org", *, folder: str = "INBOX", at: float = 1, **about: Any
+    ) -> None:
+        """Bring an email that came `at` days ago; `about` says what is special about the letter."""
+        self.server.append(folder, letter(message_id, **about), days_ago(at))
 
     def sync(self, db: Database | None = None, account: Account | None = None) -> list[SyncEvent]:
         mailbox = ModelMailbox(self.server)
@@ -125,7 +144,8 @@ def test_no_open_deal_links_the_contact_alone(office: Office) -> None:
     for status in (DealStatus.WON, DealStatus.LOST):
         deals.set_deal_status(office.db, office.deal(status.value, kim), status, at=NOW)
     office.receive()
-    assert not only(office.sync(), ChoiceNeeded)
+    (finished,) = only(office.sync(), AccountFinished)
+    assert finished.suggested == 0
     assert office.links() == {"Kim"}
 
 
@@ -153,10 +173,12 @@ def test_of_two_open_deals_none_is_linked_and_both_are_offered_the_newest_first(
     pumps = office.deal("Pumps", kim)
     valves = office.deal("Valves", kim if owners == "one contact" else lee)
     office.receive(to=f"{FIRST}, {LEE}")
-    (choice,) = only(office.sync(), ChoiceNeeded)
+    (finished,) = only(office.sync(), AccountFinished)
+    assert finished.suggested == 1
     assert office.links() == {"Kim", "Lee"}
-    assert choice.thread_id == office.thread().id
-    assert choice.deals == (f"{valves.id} Valves", f"{pumps.id} Pumps")
+    (suggestion,) = suggestions.suggestions(office.db)
+    assert suggestion.thread_id == office.thread().id
+    assert [each.deal_id for each in suggestion.candidates] == [valves.id, pumps.id]
 
 
 def test_a_thread_that_has_a_deal_keeps_it(office: Office) -> None:
@@ -167,7 +189,8 @@ def test_a_thread_that_has_a_deal_keeps_it(office: Office) -> None:
     deals.set_deal_status(office.db, first, DealStatus.WON, at=NOW)
     office.deal("Valves", kim)
     office.receive("2@example.org", references=["1@example.org"])
-    assert not only(office.sync(), ChoiceNeeded)
+    (finished,) = only(office.sync(), AccountFinished)
+    assert finished.suggested == 0
     assert office.links() == {"Kim", "Pumps"}
 
 
@@ -392,3 +415,254 @@ def test_each_account_has_a_thread_of_its_own_and_both_are_linked(office: Office
     office.sync()
     office.sync(office.db, sales)
     assert [thread.links for thread in stored(office.url).threads.values()] == [{"Kim"}, {"Kim"}]
+
+
+# --- leads ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("link-one-open")
+def test_the_only_open_lead_is_linked_and_leads_have_a_switch(office: Office) -> None:
+    office.lead("Pumps one day", office.contact())
+    office.receive()
+    office.sync()
+    assert office.links() == {"Kim", "Pumps one day"}
+    accounts.set_auto_link(office.db, office.account, contacts=True, deals=True, leads=False)
+    office.receive("2@example.org", subject="second")
+    office.sync()
+    assert office.links("second") == {"Kim"}
+
+
+@pytest.mark.rule("link-several-open")
+def test_an_open_deal_and_an_open_lead_are_two(office: Office) -> None:
+    kim = office.contact()
+    office.deal("Pumps", kim)
+    office.lead("Valves", kim)
+    office.receive()
+    (finished,) = only(office.sync(), AccountFinished)
+    assert (finished.linked, finished.suggested) == (1, 1)
+    assert office.links() == {"Kim"}
+
+
+# --- suggestions ------------------------------------------------------------------------------------
+
+
+def suggestion(office: Office) -> Suggestion:
+    (found,) = suggestions.suggestions(office.db)
+    return found
+
+
+@pytest.fixture
+def undecided(office: Office) -> Office:
+    """An office with a thread of Kim, who has two open deals."""
+    kim = office.contact()
+    office.deal("Pumps", kim)
+    office.deal("Valves", kim)
+    office.receive()
+    office.sync()
+    return office
+
+
+@pytest.mark.rule("suggestion-accept")
+def test_an_accepted_candidate_is_linked_and_the_suggestion_is_gone(undecided: Office) -> None:
+    db = undecided.db
+    with pytest.raises(NeedsChoice):
+        accept(db, suggestion(undecided), None, now=NOW)
+    other = undecided.deal("Not offered")
+    with pytest.raises(UsageError):
+        accept(db, suggestion(undecided), other, now=NOW)
+    accept(db, suggestion(undecided), deals.deal(db, "Pumps"), now=NOW)
+    assert undecided.links() == {"Kim", "Pumps"}
+    assert suggestions.suggestions(db) == []
+    undecided.receive("2@example.org", references=["1@example.org"])
+    undecided.sync()
+    assert undecided.links() == {"Kim", "Pumps"}
+    assert suggestions.suggestions(db) == []
+
+
+@pytest.mark.rule("link-dismissed")
+def test_a_dismissed_suggestion_does_not_come_again_but_a_new_deal_does(undecided: Office) -> None:
+    dismiss(undecided.db, suggestion(undecided), now=NOW)
+    undecided.receive("2@example.org", references=["1@example.org"])
+    undecided.sync()
+    assert suggestions.suggestions(undecided.db) == []
+    pipes = undecided.deal("Pipes", contacts.contact(undecided.db, KIM))
+    apply_rule_to_account(undecided.db, undecided.account, now=NOW)
+    assert [one.deal_id for one in suggestion(undecided).candidates] == [pipes.id]
+    assert undecided.links() == {"Kim"}
+
+
+@pytest.mark.rule("suggestion-open-only")
+def test_a_candidate_that_was_closed_meanwhile_is_not_offered(undecided: Office) -> None:
+    pumps = deals.deal(undecided.db, "Pumps")
+    deals.set_deal_status(undecided.db, pumps, DealStatus.LOST, at=NOW)
+    assert [one.title for one in suggestion(undecided).candidates] == ["Valves"]
+    apply_rule_to_account(undecided.db, undecided.account, now=NOW)
+    assert suggestions.suggestions(undecided.db) == []
+    assert undecided.links() == {"Kim", "Valves"}
+
+
+@pytest.mark.rule("suggestion-order")
+def test_the_deal_that_had_mail_most_recently_is_offered_first(undecided: Office) -> None:
+    undecided.receive("2@example.org", subject="about pumps", sender=LEE)
+    undecided.sync()
+    link_thread(undecided.db, undecided.thread(), deals.deal(undecided.db, "Pumps"), now=NOW)
+    assert [one.title for one in suggestion(undecided).candidates] == ["Pumps", "Valves"]
+    undecided.receive("3@example.org", subject="about valves", sender=LEE, at=0)
+    undecided.sync()
+    link_thread(undecided.db, undecided.thread(), deals.deal(undecided.db, "Valves"), now=NOW)
+    assert [one.title for one in suggestion(undecided).candidates] == ["Valves", "Pumps"]
+
+
+@pytest.mark.rule("suggestion-again")
+def test_a_suggestion_that_stays_the_same_keeps_its_number(undecided: Office) -> None:
+    before = suggestion(undecided)
+    undecided.receive("2@example.org", references=["1@example.org"])
+    (finished,) = only(undecided.sync(), AccountFinished)
+    assert finished.suggested == 0
+    assert suggestion(undecided) == before
+
+
+@pytest.mark.rule("link-closed-item")
+def test_new_mail_on_a_closed_deal_suggests_the_one_open_deal_and_old_mail_does_not(office: Office) -> None:
+    kim = office.contact()
+    first = office.deal("Pumps", kim)
+    office.receive()
+    office.sync()
+    deals.set_deal_status(office.db, first, DealStatus.WON, at=days_ago(0.5))
+    second = office.deal("Valves", kim)
+    apply_rule_to_account(office.db, office.account, now=NOW)
+    assert suggestions.suggestions(office.db) == []
+    office.receive("2@example.org", references=["1@example.org"], at=0)
+    office.sync()
+    assert office.links() == {"Kim", "Pumps"}
+    assert [one.deal_id for one in suggestion(office).candidates] == [second.id]
+    accept(office.db, suggestion(office), None, now=NOW)
+    assert office.links() == {"Kim", "Valves"}
+
+
+@pytest.mark.rule("link-manual-stays")
+def test_linking_by_hand_answers_the_suggestion(undecided: Office) -> None:
+    link_thread(undecided.db, undecided.thread(), deals.deal(undecided.db, "Pumps"), now=NOW)
+    assert suggestions.suggestions(undecided.db) == []
+    apply_rule_to_account(undecided.db, undecided.account, now=NOW)
+    assert suggestions.suggestions(undecided.db) == []
+
+
+# --- trust ------------------------------------------------------------------------------------------
+
+
+def checked(result: str, by: str = "mx.example.com") -> dict[str, str]:
+    return {"Authentication-Results": f"{by}; spf=pass smtp.mailfrom=example.org; dmarc={result}"}
+
+
+def learn(office: Office) -> None:
+    """Let the account see who tests its mail."""
+    for number in range(3):
+        office.receive(
+            f"sound{number}@example.net", sender="shop@example.net", subject="sound", more=checked("pass")
+        )
+    office.sync()
+
+
+@pytest.mark.rule("trust-authentication")
+def test_mail_that_failed_authentication_is_suggested_only_and_says_why(office: Office) -> None:
+    learn(office)
+    office.deal("Pumps", office.contact())
+    office.receive(more=checked("fail"))
+    (finished,) = only(office.sync(), AccountFinished)
+    assert (finished.linked, finished.suggested) == (0, 1)
+    assert office.links() == set()
+    found = suggestion(office)
+    assert found.reason == "failed-authentication"
+    assert [one.title for one in found.candidates] == ["Kim", "Pumps"]
+    accept(office.db, found, None, now=NOW)
+    assert office.links() == {"Kim", "Pumps"}
+
+
+@pytest.mark.rule("trust-authentication")
+def test_only_the_word_of_the_account_s_own_provider_counts(office: Office) -> None:
+    learn(office)
+    office.contact()
+    office.receive(more=checked("fail", by="lists.example.net"))
+    office.sync()
+    assert office.links() == {"Kim"}
+
+
+@pytest.mark.rule("trust-authentication")
+def test_before_it_is_known_who_tests_the_mail_nobody_s_word_counts(office: Office) -> None:
+    office.contact()
+    office.receive(more=checked("fail"))
+    office.sync()
+    assert office.links() == {"Kim"}
+
+
+@pytest.mark.rule("trust-ambiguous-from")
+def test_an_ambiguous_sender_is_suggested(office: Office) -> None:
+    office.contact()
+    office.receive(sender=f"{KIM}, evil@example.net")
+    office.sync()
+    assert office.links() == set()
+    assert suggestion(office).reason == "ambiguous-from"
+
+
+# --- order ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("link-order")
+@pytest.mark.parametrize("first", [KIM, LEE])
+def test_in_one_sync_it_does_not_matter_whose_mail_came_first(
+    office: Office, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    # Batches of one email each: with a decision for each the first one's deal would be taken.
+    monkeypatch.setattr("mailcrm.fetching.BATCH_EMAILS", 1)
+    office.deal("Pumps", office.contact())
+    office.deal("Valves", office.contact(LEE, "Lee"))
+    second = LEE if first == KIM else KIM
+    office.receive(sender=first)
+    office.receive("2@example.org", sender=second, references=["1@example.org"])
+    office.sync()
+    assert office.links() == {"Kim", "Lee"}
+    assert {one.title for one in suggestion(office).candidates} == {"Pumps", "Valves"}
+
+
+@pytest.mark.rule("link-again")
+def test_what_a_sync_did_not_link_before_it_was_lost_the_next_one_does(office: Office) -> None:
+    office.contact()
+    office.receive()
+    office.server.append("INBOX", letter("2@example.org", subject="second"), days_ago(1))
+    office.sync()
+    thread = stored(office.url).thread_of("second").links
+    assert thread == {"Kim"}
+    links.mark_due(office.db, [office.thread().id])
+    office.db.write("remove_link", thread_id=office.thread().id, contact_id=1, deal_id=None, lead_id=None)
+    office.sync()
+    assert office.links() == office.links("second") == {"Kim"}
+
+
+# --- later ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("link-later")
+def test_a_dry_run_tells_and_does_nothing(office: Office) -> None:
+    office.receive()
+    office.sync()
+    kim = office.contact()
+    pumps = office.deal("Pumps", kim)
+    (told,) = decisions_for_account(office.db, office.account).values()
+    assert (told.contacts, told.item) == (frozenset({kim.id}), Item(ItemKind.DEAL, pumps.id))
+    assert matching_threads(office.db, [kim.id]) == 1
+    assert office.links() == set()
+    apply_rule_to_account(office.db, office.account, now=NOW)
+    assert office.links() == {"Kim", "Pumps"}
+    assert matching_threads(office.db, [kim.id]) == 0
+
+
+@pytest.mark.rule("link-later")
+def test_the_rule_looks_at_mail_since_a_day_alone(office: Office) -> None:
+    office.receive(at=10)
+    office.receive("2@example.org", subject="second")
+    office.sync()
+    office.contact()
+    apply_rule_to_account(office.db, office.account, since=days_ago(5), now=NOW)
+    assert office.links() == set()
+    assert office.links("second") == {"Kim"}

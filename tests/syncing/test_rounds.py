@@ -681,7 +681,7 @@ def test_accounts_side_by_side_are_told_apart_while_they_run() -> None:
         bar = told[f"{FIRST}: INBOX"]
         assert (bar.completed, bar.total, bar.fields["told"]) == (5, 7, "5 of 7 emails, 7 B")
         assert told[f"{SECOND}: INBOX"].completed == 0
-        live.show(AccountFinished(account=FIRST, new=5, linked=0, failed=0, whole=True))
+        live.show(AccountFinished(account=FIRST, new=5, linked=0, suggested=0, failed=0, whole=True))
         assert lines(live) == ["INBOX"]
         live.show(
             AccountSkipped(

@@ -159,8 +159,8 @@ CREATE TABLE main.email (
     from_ambiguous {flag} NOT NULL,
     automatic {flag} NOT NULL,
     -- What the topmost Authentication-Results says (RFC 8601), and who says it.
-    authserv_id TEXT NOT NULL DEFAULT '',
-    dmarc TEXT NOT NULL DEFAULT '',
+    authserv_id TEXT NOT NULL,
+    dmarc TEXT NOT NULL,
     -- It names no other email, and stands in its thread for its subject alone.
     by_subject {flag} NOT NULL DEFAULT FALSE,
     signed {flag} NOT NULL,
