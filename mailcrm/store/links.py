@@ -9,8 +9,8 @@ from mailcrm.core.links import LinkDecision, LinkedItem, Named, Reason, ThreadFa
 from mailcrm.core.model import Account, Contact, Deal, Item, ItemKind, Lead, Link, LinkOrigin
 from mailcrm.store.database import Database, Row
 
-#: Emails from which is learned who tests an account's mail, and how many must agree.
-_NEWEST_EMAILS = 200
+#: Threads from which is learned who tests an account's mail, and how many of their emails must agree.
+_NEWEST_THREADS = 200
 _ENOUGH = 3
 
 
@@ -76,7 +76,7 @@ def usual_authserv(db: Database, account: Account) -> str | None:
     Anybody can write such a field into a mail that they send; only what the account's own provider put on top
     says something.
     """
-    for row in db.read("usual_authserv", account_id=account.id, limit=_NEWEST_EMAILS):
+    for row in db.read("usual_authserv", account_id=account.id, limit=_NEWEST_THREADS):
         if row["count"] >= _ENOUGH:
             name: str = row["authserv_id"]
             return name

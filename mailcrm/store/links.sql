@@ -53,13 +53,13 @@ FROM link_refusal r LEFT JOIN contact c ON c.id = r.contact_id LEFT JOIN lead x 
 WHERE r.thread_id IN {each:ids}
 
 -- usual_authserv --
--- Who says on top of an account's newest emails whether they are authentic, and on how many of them.
-SELECT recent.authserv_id, count(*) AS count
-FROM (SELECT e.authserv_id, e.dmarc
-      FROM thread t JOIN email e ON e.thread_id = t.id
-      WHERE t.account_id = :account_id AND e.direction = 'in'
-      ORDER BY t.last_received_at DESC, t.id DESC LIMIT :limit) AS recent
-WHERE recent.dmarc <> '' GROUP BY recent.authserv_id ORDER BY count(*) DESC, recent.authserv_id LIMIT 1
+-- Who says on top of the emails of an account's newest threads whether they are authentic, and on how many.
+SELECT e.authserv_id, count(*) AS count
+FROM email e
+WHERE e.thread_id IN (SELECT t.id FROM thread t WHERE t.account_id = :account_id
+                      ORDER BY t.last_received_at DESC, t.id DESC LIMIT :limit)
+  AND e.direction = 'in' AND e.dmarc <> ''
+GROUP BY e.authserv_id ORDER BY count(*) DESC, e.authserv_id LIMIT 1
 
 -- thread_contacts --
 -- The contacts named in each thread, by exact address or else without the tag, and whether an email that can be
@@ -87,20 +87,21 @@ WHERE e.thread_id IN {each:ids}
 GROUP BY e.thread_id, COALESCE(exact.contact_id, untagged.contact_id)
 
 -- linked_items --
+-- COALESCE keeps SQLite from beginning with all leads that have no deal.
 SELECT l.thread_id, 'deal' AS kind, d.id, d.status = 'open' AS open,
        COALESCE(t.last_received_at > d.closed_at, FALSE) AS overtaken
-FROM link l
-JOIN thread t ON t.id = l.thread_id
-LEFT JOIN lead x ON x.id = l.lead_id
-JOIN deal d ON d.id = COALESCE(l.deal_id, x.deal_id)
+FROM link l JOIN thread t ON t.id = l.thread_id JOIN deal d ON d.id = l.deal_id
 WHERE l.thread_id IN {each:ids}
-UNION ALL
+UNION
+SELECT l.thread_id, 'deal' AS kind, d.id, d.status = 'open' AS open,
+       COALESCE(t.last_received_at > d.closed_at, FALSE) AS overtaken
+FROM link l JOIN thread t ON t.id = l.thread_id JOIN lead x ON x.id = l.lead_id JOIN deal d ON d.id = x.deal_id
+WHERE l.thread_id IN {each:ids}
+UNION
 SELECT l.thread_id, 'lead' AS kind, x.id, x.status = 'open' AS open,
        COALESCE(t.last_received_at > x.closed_at, FALSE) AS overtaken
-FROM link l
-JOIN thread t ON t.id = l.thread_id
-JOIN lead x ON x.id = l.lead_id
-WHERE x.deal_id IS NULL AND l.thread_id IN {each:ids}
+FROM link l JOIN thread t ON t.id = l.thread_id JOIN lead x ON x.id = l.lead_id
+WHERE COALESCE(x.deal_id, 0) = 0 AND l.thread_id IN {each:ids}
 
 -- open_items_of_contacts --
 SELECT dc.contact_id, 'deal' AS kind, d.id
@@ -118,7 +119,7 @@ SELECT id FROM thread WHERE account_id = :account_id AND due ORDER BY id
 UPDATE main.thread SET due = TRUE WHERE id IN {each:ids}
 
 -- mark_decided --
-UPDATE main.thread SET due = FALSE WHERE id IN {each:ids}
+UPDATE main.thread SET due = FALSE WHERE due AND id IN {each:ids}
 
 -- threads_of_account --
 SELECT id FROM thread

@@ -4,6 +4,7 @@ Each keeps what it has in a folder of its own and is run as people run it: as wh
 settings that its manual proposes. When which is run is left to `__main__`.
 """
 
+import os
 import sqlite3
 import subprocess
 import sys

@@ -129,11 +129,11 @@ def lived_through(store: Store, server: ModelServer) -> Stored:
     mailbox = ModelMailbox(server)
     db = store.as_member(FIRST)
     account = connect(db, mailbox, start=days_ago(45))
-    contacts = [
+    people = [
         contacts.create_contact(db, name=f"Person {n}", addresses=[f"person{n}@example.org"])
         for n in range(3)
     ]
-    deals.create_deal(db, title="Pumps", contact_ids=[contacts[0].id], value=None, currency=None, at=NOW)
+    deals.create_deal(db, title="Pumps", contact_ids=[people[0].id], value=None, currency=None, at=NOW)
     for happens in story(History(server=server, db=db, account=account)):
         happens()
         assert [event.whole for event in only(sync(db, mailbox, account), AccountFinished)] == [True]
