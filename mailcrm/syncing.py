@@ -151,8 +151,11 @@ class _Run:
         due = links.due_threads(self.db, self.account)
         if due:
             from mailcrm.linking import apply_rule
+            from mailcrm.new_contacts import create_contacts
 
-            done = apply_rule(self.db, self.account, due, now=self.clock())
+            with self.db.transaction():
+                create_contacts(self.db, self.account, due)
+                done = apply_rule(self.db, self.account, due, now=self.clock())
             self.linked, self.suggested = len(done.threads), len(done.suggested)
 
     def _folders(self) -> Iterator[SyncEvent]:

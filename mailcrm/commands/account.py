@@ -6,6 +6,7 @@ import typer
 
 from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
+from mailcrm.core.model import CreateContacts
 
 if TYPE_CHECKING:
     from mailcrm.core.model import Account
@@ -71,6 +72,7 @@ def show(context: typer.Context, account: _Address = None) -> None:
         ("link contacts", "yes" if row.auto_link_contacts else "no"),
         ("link deals", "yes" if row.auto_link_deals else "no"),
         ("link leads", "yes" if row.auto_link_leads else "no"),
+        ("create contacts", row.create_contacts.value),
         ("emails", count),
         ("last sync", row.last_sync_at),
         ("trouble", row.last_error),
@@ -97,6 +99,10 @@ def set_account(
     link_contacts: Annotated[bool | None, typer.Option(help="link to contacts by the rule")] = None,
     link_deals: Annotated[bool | None, typer.Option(help="link to deals by the rule")] = None,
     link_leads: Annotated[bool | None, typer.Option(help="link to leads by the rule")] = None,
+    create_contacts: Annotated[
+        CreateContacts | None,
+        typer.Option(help="whom to make a contact: nobody, who is written to, who writes as well"),
+    ] = None,
     alias: Annotated[
         list[str] | None, typer.Option(metavar="ADDRESS", help="another address of yours; may be repeated")
     ] = None,
@@ -128,6 +134,8 @@ def set_account(
                 deals=row.auto_link_deals if link_deals is None else link_deals,
                 leads=row.auto_link_leads if link_leads is None else link_leads,
             )
+        if create_contacts is not None:
+            accounts.set_create_contacts(db, row, create_contacts)
         for address in alias or []:
             accounts.add_alias(db, row, answers.email_address(address))
         changed = accounts.account(db, row.address)

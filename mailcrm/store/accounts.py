@@ -186,6 +186,11 @@ def set_all_folders(db: Database, known: Account, *, all_folders: bool) -> None:
     db.write("set_all_folders", account_id=known.id, all_folders=all_folders)
 
 
+def set_create_contacts(db: Database, known: Account, policy: CreateContacts) -> None:
+    """Say who becomes a contact by itself when mail of the account comes."""
+    db.write("set_create_contacts", account_id=known.id, policy=policy)
+
+
 def set_auto_link(db: Database, known: Account, *, contacts: bool, deals: bool, leads: bool) -> None:
     """Switch the automatic rule for contacts and for deals."""
     db.write("set_auto_link", account_id=known.id, contacts=contacts, deals=deals, leads=leads)

@@ -41,6 +41,9 @@ UPDATE main.account_connection SET history_start = :history_start WHERE account_
 -- set_all_folders --
 UPDATE main.account_connection SET all_folders = :all_folders WHERE account_id = :account_id
 
+-- set_create_contacts --
+UPDATE main.account_connection SET create_contacts = :policy WHERE account_id = :account_id
+
 -- set_auto_link --
 UPDATE main.account_connection
 SET auto_link_contacts = :contacts, auto_link_deals = :deals, auto_link_leads = :leads

@@ -122,6 +122,23 @@ def thread_facts(db: Database, account: Account, thread_ids: Sequence[int]) -> d
     }
 
 
+def unknown_people(
+    db: Database, account: Account, thread_ids: Sequence[int], *, writers: bool, most: int
+) -> dict[str, str]:
+    """Return names by address of those whom the account wrote to in these threads and who are no contacts.
+
+    With `writers` those who wrote to it as well; emails with over `most` people tell nothing.
+    """
+    rows = db.read(
+        "unknown_people",
+        ids=thread_ids,
+        writers=writers,
+        most=most,
+        authserv_id=usual_authserv(db, account),
+    )
+    return {row["address"]: row["name"] for row in rows}
+
+
 def _named(row: Row) -> Named:
     if row["trust"]:
         return Named(personal=row["trust"] > 1)

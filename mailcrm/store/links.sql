@@ -86,6 +86,29 @@ WHERE e.thread_id IN {each:ids}
                   WHERE pl.email_id = e.id AND (f.role IS NULL OR f.role NOT IN ('junk', 'trash'))))
 GROUP BY e.thread_id, COALESCE(exact.contact_id, untagged.contact_id)
 
+-- unknown_people --
+-- Whom the account wrote to, and with `writers` who wrote to it as well, and who is no contact yet.
+SELECT p.untagged AS address, max(p.name) AS name
+FROM email e
+JOIN participant p ON p.email_id = e.id
+WHERE e.thread_id IN {each:ids}
+  AND ((e.direction = 'out' AND p.role IN ('to', 'cc', 'bcc'))
+       OR (:writers AND e.direction = 'in' AND p.role = 'from'))
+  AND NOT e.automatic AND NOT e.from_ambiguous
+  AND NOT (e.dmarc = 'fail' AND e.authserv_id = :authserv_id)
+  AND p.address <> ''
+  AND NOT EXISTS (SELECT 1 FROM contact_address ca WHERE ca.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM member m WHERE m.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM account a WHERE a.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM account_alias x
+                  WHERE x.account_id = e.account_id AND x.address IN (p.address, p.untagged))
+  AND (SELECT count(*) FROM participant q WHERE q.email_id = e.id) <= :most
+  AND NOT e.gone_from_junk
+  AND (NOT EXISTS (SELECT 1 FROM placement pl WHERE pl.email_id = e.id)
+       OR EXISTS (SELECT 1 FROM placement pl JOIN folder f ON f.id = pl.folder_id
+                  WHERE pl.email_id = e.id AND (f.role IS NULL OR f.role NOT IN ('junk', 'trash'))))
+GROUP BY p.untagged ORDER BY min(e.id), p.untagged
+
 -- linked_items --
 -- COALESCE keeps SQLite from beginning with all leads that have no deal.
 SELECT l.thread_id, 'deal' AS kind, d.id, d.status = 'open' AS open,
