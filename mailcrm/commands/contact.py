@@ -108,6 +108,8 @@ def edit(
     ] = None,
 ) -> None:
     """Rename a contact, or give it more addresses."""
+    from dataclasses import replace
+
     from mailcrm.store import contacts
 
     invocation: Invocation = context.obj
@@ -117,9 +119,11 @@ def edit(
         _refuse_our_own(db, addresses)
         changed = contacts.edit_contact(
             db,
-            found,
-            name=found.name if name is None else answers.name(name, "contact"),
-            addresses=addresses,
+            replace(
+                found,
+                name=found.name if name is None else answers.name(name, "contact"),
+                addresses=(*found.addresses, *addresses),
+            ),
         )
     invocation.display.done(f"Contact {changed.id} {changed.name}: {', '.join(changed.addresses)}.", changed)
 

@@ -133,6 +133,8 @@ def edit(
     currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
 ) -> None:
     """Change title or value of a deal, or give it more contacts."""
+    from dataclasses import replace
+
     from mailcrm.store import contacts, deals
 
     invocation: Invocation = context.obj
@@ -142,11 +144,13 @@ def edit(
         amount = found.value if value is None else _amount(value)
         changed = deals.edit_deal(
             db,
-            found,
-            title=found.title if title is None else answers.name(title, "deal"),
-            contact_ids=[person.id for person in people],
-            value=amount,
-            currency=found.currency if currency is None else _currency(currency, amount),
+            replace(
+                found,
+                title=found.title if title is None else answers.name(title, "deal"),
+                contact_ids=(*found.contact_ids, *(person.id for person in people)),
+                value=amount,
+                currency=found.currency if currency is None else _currency(currency, amount),
+            ),
         )
     worth = _value(changed.value, changed.currency)
     told = [f"Deal {changed.id} {changed.title}", worth, ", ".join(changed.contacts)]

@@ -277,6 +277,14 @@ class Contact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """A word that people put on threads and leads."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
     """A step of a pipeline; stages are in order."""
 

@@ -28,9 +28,13 @@ SUBJECTS = (
     "emails",
     "folders",
     "history",
+    "labels",
     "leads",
     "links",
     "members",
+    "organizations",
+    "pipelines",
+    "records",
     "suggestions",
     "threads",
 )

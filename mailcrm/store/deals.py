@@ -4,24 +4,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from mailcrm.core.model import Deal, DealStatus
+from mailcrm.core.model import Deal, DealStatus, Stage
+from mailcrm.store import records
 from mailcrm.store.database import Database, Row
-from mailcrm.store.records import is_id, named, only
 from mailcrm.store.rows import instant, sure_instant
 
 
-def deals(db: Database, *, status: DealStatus | None, limit: int) -> list[Deal]:
+def deals(
+    db: Database, *, status: DealStatus | None, limit: int, organization_id: int | None = None
+) -> list[Deal]:
     """Return deals, the newest first."""
-    return _deals(db, db.read("deals", status=status, limit=limit))
+    return _deals(db, db.read("deals", status=status, organization_id=organization_id, limit=limit))
 
 
 def deal(db: Database, text: str) -> Deal:
-    """Return the deal with this id, title or beginning of a title; raises NotFound or NeedsChoice."""
+    """Return the deal with this number, title or beginning of a title; raises NotFound or NeedsChoice."""
     rows: list[Row] = []
-    if is_id(text):
-        rows = db.read("deal", id=int(text))
-    rows = rows or db.read("deals_by_id", ids=named(db.read("deal_titles"), text))
-    return only(
+    if records.is_id(text):
+        rows = db.read("deals_by_id", ids=[int(text)])
+    rows = rows or db.read("deals_by_id", ids=records.named(db.read("deal_titles"), text))
+    return records.only(
         _deals(db, rows),
         "deal",
         text,
@@ -37,31 +39,63 @@ def create_deal(
     value: str | None,
     currency: str | None,
     at: datetime,
+    organization_id: int | None = None,
+    stage_id: int | None = None,
+    expected_close: date | None = None,
+    owner_id: int | None = None,
 ) -> Deal:
-    """Add an open deal owned by the viewer, in the first stage."""
+    """Add an open deal, the viewer's unless `owner_id` names another member.
+
+    `at` is when it began; without a stage it is in the first one of the first pipeline. `value` and
+    `currency` are as `core.money` returns them.
+    """
+    called = records.name(title, "deal")
     with db.transaction():
         deal_id = db.insert(
-            "create_deal", title=title, owner_id=db.viewer.id, value=value, currency=currency, at=at
+            "create_deal",
+            title=called,
+            owner_id=owner_id or db.viewer.id,
+            organization_id=organization_id,
+            stage_id=stage_id,
+            value=value,
+            currency=currency,
+            expected_close=_day(expected_close),
+            at=at,
         )
         for contact_id in contact_ids:
             db.write("add_deal_contact", deal_id=deal_id, contact_id=contact_id)
     return deal(db, str(deal_id))
 
 
-def edit_deal(
-    db: Database,
-    known: Deal,
-    *,
-    title: str,
-    contact_ids: Iterable[int],
-    value: str | None,
-    currency: str | None,
-) -> Deal:
-    """Change title and value of a deal, and add contacts; threads linked to it stay linked."""
+def edit_deal(db: Database, changed: Deal) -> Deal:
+    """Store a deal as it is now: one that was read, with other values; threads linked to it stay linked.
+
+    Stage and status are left to `move_deal` and `set_deal_status`.
+    """
+    called = records.name(changed.title, "deal")
     with db.transaction():
-        db.write("edit_deal", id=known.id, title=title, value=value, currency=currency)
-        for contact_id in contact_ids:
-            db.write("add_deal_contact", deal_id=known.id, contact_id=contact_id)
+        before = deal(db, str(changed.id)).contact_ids
+        db.write(
+            "edit_deal",
+            id=changed.id,
+            title=called,
+            owner_id=changed.owner_id,
+            organization_id=changed.organization_id,
+            value=changed.value,
+            currency=changed.currency,
+            expected_close=_day(changed.expected_close),
+        )
+        for contact_id in before:
+            if contact_id not in changed.contact_ids:
+                db.write("remove_deal_contact", deal_id=changed.id, contact_id=contact_id)
+        for contact_id in changed.contact_ids:
+            db.write("add_deal_contact", deal_id=changed.id, contact_id=contact_id)
+    return deal(db, str(changed.id))
+
+
+def move_deal(db: Database, known: Deal, step: Stage) -> Deal:
+    """Put a deal into another stage, of any pipeline."""
+    db.write("move_deal", id=known.id, stage_id=step.id)
     return deal(db, str(known.id))
 
 
@@ -71,6 +105,20 @@ def set_deal_status(db: Database, known: Deal, status: DealStatus, *, at: dateti
         "set_deal_status", id=known.id, status=status, closed_at=None if status is DealStatus.OPEN else at
     )
     return deal(db, str(known.id))
+
+
+def delete_deal(db: Database, known: Deal) -> None:
+    """Remove a deal; its links go, mail stays, and so does the lead that it was. Raises NotPermitted."""
+    records.delete(db, "delete_deal", known.id, "deal")
+
+
+def titles(db: Database, ids: Iterable[int]) -> dict[int, str]:
+    """Return the titles of these deals by number."""
+    return {row["id"]: row["title"] for row in db.read("deals_by_id", ids=sorted(ids))}
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _deals(db: Database, rows: Sequence[Row]) -> list[Deal]:
@@ -97,8 +145,3 @@ def _deals(db: Database, rows: Sequence[Row]) -> list[Deal]:
         )
         for row in rows
     ]
-
-
-def titles(db: Database, ids: Iterable[int]) -> dict[int, str]:
-    """Return the titles of these deals by number."""
-    return {row["id"]: row["title"] for row in db.read("deals_by_id", ids=sorted(ids))}

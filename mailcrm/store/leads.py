@@ -1,27 +1,31 @@
-"""Leads: the sales that may come."""
+"""Leads: the sales that may come, and how one becomes a deal."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from mailcrm.core.model import Lead, LeadStatus
+from mailcrm.core.errors import AlreadyExists, UsageError
+from mailcrm.core.model import Deal, Lead, LeadStatus, Stage
+from mailcrm.store import deals, records
 from mailcrm.store.database import Database, Row
-from mailcrm.store.records import is_id, named, only
+from mailcrm.store.labels import made_labels
 from mailcrm.store.rows import instant, sure_instant
 
 
-def leads(db: Database, *, status: LeadStatus | None, limit: int) -> list[Lead]:
+def leads(
+    db: Database, *, status: LeadStatus | None, limit: int, organization_id: int | None = None
+) -> list[Lead]:
     """Return leads, the newest first."""
-    return _leads(db, db.read("leads", status=status, limit=limit))
+    return _leads(db, db.read("leads", status=status, organization_id=organization_id, limit=limit))
 
 
 def lead(db: Database, text: str) -> Lead:
-    """Return the lead with this id, title or beginning of a title; raises NotFound or NeedsChoice."""
+    """Return the lead with this number, title or beginning of a title; raises NotFound or NeedsChoice."""
     rows: list[Row] = []
-    if is_id(text):
+    if records.is_id(text):
         rows = db.read("leads_by_id", ids=[int(text)])
-    rows = rows or db.read("leads_by_id", ids=named(db.read("lead_titles"), text))
-    return only(_leads(db, rows), "lead", text, lambda one: (one.id, one.title, one.status.value))
+    rows = rows or db.read("leads_by_id", ids=records.named(db.read("lead_titles"), text))
+    return records.only(_leads(db, rows), "lead", text, lambda one: (one.id, one.title, one.status.value))
 
 
 def create_lead(
@@ -32,15 +36,125 @@ def create_lead(
     value: str | None,
     currency: str | None,
     at: datetime,
+    organization_id: int | None = None,
+    labels: Iterable[str] = (),
+    owner_id: int | None = None,
 ) -> Lead:
-    """Add an open lead owned by the viewer."""
+    """Add an open lead, the viewer's unless `owner_id` names another member; labels are made as needed."""
+    called = records.name(title, "lead")
     with db.transaction():
         lead_id = db.insert(
-            "create_lead", title=title, owner_id=db.viewer.id, value=value, currency=currency, at=at
+            "create_lead",
+            title=called,
+            owner_id=owner_id or db.viewer.id,
+            organization_id=organization_id,
+            value=value,
+            currency=currency,
+            at=at,
         )
         for contact_id in contact_ids:
             db.write("add_lead_contact", lead_id=lead_id, contact_id=contact_id)
+        for label in made_labels(db, labels):
+            db.write("add_lead_label", lead_id=lead_id, label_id=label.id)
     return lead(db, str(lead_id))
+
+
+def edit_lead(db: Database, changed: Lead) -> Lead:
+    """Store a lead as it is now: one that was read, with other values; threads linked to it stay linked.
+
+    Status is left to `archive_lead`, `reopen_lead` and `convert_lead`.
+    """
+    called = records.name(changed.title, "lead")
+    with db.transaction():
+        before = lead(db, str(changed.id)).contact_ids
+        db.write(
+            "edit_lead",
+            id=changed.id,
+            title=called,
+            owner_id=changed.owner_id,
+            organization_id=changed.organization_id,
+            value=changed.value,
+            currency=changed.currency,
+        )
+        for contact_id in before:
+            if contact_id not in changed.contact_ids:
+                db.write("remove_lead_contact", lead_id=changed.id, contact_id=contact_id)
+        for contact_id in changed.contact_ids:
+            db.write("add_lead_contact", lead_id=changed.id, contact_id=contact_id)
+        db.write("remove_lead_labels", lead_id=changed.id)
+        for label in made_labels(db, changed.labels):
+            db.write("add_lead_label", lead_id=changed.id, label_id=label.id)
+    return lead(db, str(changed.id))
+
+
+def archive_lead(db: Database, known: Lead, *, at: datetime) -> Lead:
+    """Put an open lead aside; threads linked to it stay linked. Raises UsageError for a converted one."""
+    if known.status is LeadStatus.OPEN:
+        db.write("archive_lead", id=known.id, closed_at=at)
+    return _unless_converted(lead(db, str(known.id)))
+
+
+def reopen_lead(db: Database, known: Lead) -> Lead:
+    """Open an archived lead again, or one whose deal was deleted; raises UsageError for a converted one."""
+    db.write("reopen_lead", id=known.id)
+    return _unless_converted(lead(db, str(known.id)))
+
+
+def convert_lead(db: Database, known: Lead, *, step: Stage | None = None, at: datetime) -> tuple[Lead, Deal]:
+    """Make a deal of an open lead, with its title, value, contacts, organization and owner.
+
+    The lead's links stay as they are and count as the deal's. Raises AlreadyExists, naming the deal, for one
+    that was converted, UsageError for one that is archived.
+    """
+    with db.transaction():
+        # The change comes first: of two who convert at once the second finds nothing to change.
+        if not db.write("convert_lead", id=known.id, closed_at=at):
+            now = lead(db, str(known.id))
+            if now.deal_id is not None:
+                made = deals.deal(db, str(now.deal_id))
+                raise AlreadyExists(
+                    f"Lead {now.id} {now.title} was converted to deal {made.id} {made.title}.",
+                    hint=f"See it: mailcrm deal show {made.id}",
+                )
+            raise UsageError(
+                f"Lead {now.id} {now.title} is {now.status}.",
+                hint=f"Open it again first: mailcrm lead unarchive {now.id}",
+            )
+        lead_now = lead(db, str(known.id))
+        deal = deals.create_deal(
+            db,
+            title=lead_now.title,
+            contact_ids=lead_now.contact_ids,
+            value=lead_now.value,
+            currency=lead_now.currency,
+            at=at,
+            organization_id=lead_now.organization_id,
+            stage_id=None if step is None else step.id,
+            owner_id=lead_now.owner_id,
+        )
+        db.write("set_lead_deal", id=known.id, deal_id=deal.id)
+    return lead(db, str(known.id)), deal
+
+
+def delete_lead(db: Database, known: Lead) -> None:
+    """Remove a lead; its links go, mail stays, and so does the deal that it became. Raises NotPermitted."""
+    records.delete(db, "delete_lead", known.id, "lead")
+
+
+def titles(db: Database, ids: Iterable[int]) -> dict[int, str]:
+    """Return the titles of these leads by number."""
+    return {row["id"]: row["title"] for row in db.read("leads_by_id", ids=sorted(ids))}
+
+
+def _unless_converted(known: Lead) -> Lead:
+    if known.status is LeadStatus.CONVERTED:
+        raise UsageError(
+            f"Lead {known.id} {known.title} was converted.",
+            hint=f"See its deal: mailcrm deal show {known.deal_id}"
+            if known.deal_id
+            else f"Its deal was deleted. Open it again: mailcrm lead unarchive {known.id}",
+        )
+    return known
 
 
 def _leads(db: Database, rows: Sequence[Row]) -> list[Lead]:
@@ -70,8 +184,3 @@ def _leads(db: Database, rows: Sequence[Row]) -> list[Lead]:
         )
         for row in rows
     ]
-
-
-def titles(db: Database, ids: Iterable[int]) -> dict[int, str]:
-    """Return the titles of these leads by number."""
-    return {row["id"]: row["title"] for row in db.read("leads_by_id", ids=sorted(ids))}

@@ -1,4 +1,4 @@
-"""Finding one record by what a person calls it: its number, its name, or the beginning of its name.
+"""What all records have in common: how one is found by what it is called, what a name may be, who deletes.
 
 What a record holds is left to `contacts`, `organizations`, `deals` and `leads`.
 """
@@ -6,13 +6,17 @@ What a record holds is left to `contacts`, `organizations`, `deals` and `leads`.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from mailcrm.core.errors import NeedsChoice, NotFound
-from mailcrm.store.database import Row
+from mailcrm.core.errors import NeedsChoice, NotFound, NotPermitted, UsageError
+from mailcrm.store.database import Database, Row
 
 _Record = TypeVar("_Record")
 
 #: Candidates that a person can take in; more of them tell nothing.
-_MOST_CANDIDATES = 20
+MOST_CANDIDATES = 20
+
+#: Characters of a name, a title, a label or a telephone number, and of notes.
+NAME_CHARACTERS = 300
+NOTES_CHARACTERS = 100_000
 
 
 def is_id(text: str) -> bool:
@@ -40,12 +44,69 @@ def only(
 ) -> _Record:
     """Return the one that was found; raises NotFound, or NeedsChoice with what `described` says of each."""
     if not found:
-        raise NotFound(f"There is no {noun} {text!r}.", hint=f"See `mailcrm {noun} list`.")
+        command = "org" if noun == "organization" else noun
+        raise NotFound(f"There is no {noun} {text!r}.", hint=f"See `mailcrm {command} list`.")
     if len(found) > 1:
         raise NeedsChoice(
             f"{len(found)} {noun}s are called {text!r}; name one by its number.",
             candidates=[
-                " ".join(str(part) for part in described(one) if part) for one in found[:_MOST_CANDIDATES]
+                " ".join(str(part) for part in described(one) if part) for one in found[:MOST_CANDIDATES]
             ],
         )
     return found[0]
+
+
+def name(text: str, noun: str) -> str:
+    """Return a name as it is stored, on one line; raises UsageError for an empty or an overlong one."""
+    plain = " ".join(_storable(text).split())
+    if not plain:
+        raise UsageError(f"A {noun} needs a name.")
+    return brief(plain, f"the name of a {noun}")
+
+
+def brief(text: str, what: str) -> str:
+    """Return what takes a few words, such as a title, on one line; raises UsageError for an overlong one."""
+    plain = " ".join(_storable(text).split())
+    if len(plain) > NAME_CHARACTERS:
+        raise UsageError(
+            f"{what[:1].upper()}{what[1:]} has at most {NAME_CHARACTERS} characters, not {len(plain):,}."
+        )
+    return plain
+
+
+def notes(text: str) -> str:
+    """Return notes as they are stored; raises UsageError for overlong ones."""
+    plain = _storable(text).strip()
+    if len(plain) > NOTES_CHARACTERS:
+        raise UsageError(f"Notes have at most {NOTES_CHARACTERS:,} characters, not {len(plain):,}.")
+    return plain
+
+
+def _storable(text: str) -> str:
+    """Return `text` without what PostgreSQL cannot store: NUL, and halves of a character."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def delete(db: Database, query: str, record_id: int, noun: str) -> None:
+    """Delete a record by a query of one id; raises NotPermitted unless its owner or an admin asks."""
+    try:
+        deleted = db.write(query, id=record_id)
+    except NotPermitted:
+        deleted = 0
+    if not deleted:
+        raise NotPermitted(
+            f"Only the owner of a {noun}, or an admin, deletes it.",
+            hint=f"With a {noun} go links that colleagues made; ask its owner or an admin.",
+        )
+
+
+def linked_threads(
+    db: Database, *, contact_id: int | None = None, deal_id: int | None = None, lead_id: int | None = None
+) -> int:
+    """Return how many of the threads that the viewer may see are linked to a record itself.
+
+    One to a contact that was merged into it counts; one to the lead that became a deal stays with the lead.
+    """
+    (row,) = db.read("linked_threads", contact_id=contact_id, deal_id=deal_id, lead_id=lead_id)
+    count: int = row["count"]
+    return count

@@ -1,0 +1,39 @@
+"""What a sum of money is: a decimal number and a currency (ISO 4217)."""
+
+from decimal import Decimal, InvalidOperation
+
+from mailcrm.core.errors import UsageError
+
+#: Digits of a value, those behind the point included: more would be no sum of money.
+_MOST_DIGITS = 15
+
+
+def amount(text: str) -> str:
+    """Return a number as it is stored; raises UsageError."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise UsageError(f"{text!r} is not a number.") from error
+    if not value.is_finite():
+        raise UsageError(f"{text!r} is not a number.")
+    if value.is_signed():
+        raise UsageError(f"A deal or lead is worth nothing or more, not {text!r}.")
+    behind = max(0, -int(value.as_tuple().exponent))
+    if max(1, value.adjusted() + 1) + behind > _MOST_DIGITS:
+        raise UsageError(f"A value has {_MOST_DIGITS} digits at most.")
+    return f"{value:f}"
+
+
+def currency(text: str, value: str | None) -> str:
+    """Return the currency of a value; raises UsageError."""
+    if not (len(text) == 3 and text.isascii() and text.isalpha()):
+        raise UsageError(f"{text!r} is not a currency of three letters (ISO 4217).")
+    if value is None:
+        raise UsageError("A currency goes with a value: add --value N.")
+    return text.upper()
+
+
+def worth(value: str | None, unit: str | None) -> str:
+    """Return a sum for a person: 1,200.50 EUR, or nothing."""
+    number = f"{Decimal(value):,}" if value else ""
+    return " ".join(part for part in (number, unit) if part)
