@@ -1,17 +1,19 @@
 """`mailcrm contact`: the people outside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.commands import answers
+from mailcrm.commands import answers, record
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
     from mailcrm.store import Database
 
 _app = typer.Typer(help="Contacts and their conversations.", no_args_is_help=True)
+
+_Contact = Annotated[str, typer.Argument(help="number, address or name")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,16 +22,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 @_app.command("list")
-def list_contacts(
-    context: typer.Context, limit: Annotated[int, typer.Option(min=1, max=100_000, help="how many")] = 200
-) -> None:
+def list_contacts(context: typer.Context, org: record.Org = None, limit: record.Limit = 200) -> None:
     """List contacts by name."""
     from mailcrm.render import Column
     from mailcrm.store import contacts
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = contacts.contacts(db, limit=limit + 1)
+        rows = contacts.contacts(db, organization_id=record.organization_id(db, org), limit=limit + 1)
     if invocation.display.as_json:
         invocation.display.document(rows[:limit])
         return
@@ -38,8 +38,9 @@ def list_contacts(
             Column(heading="#", right=True, style="cyan"),
             Column(heading="NAME", ratio=2),
             Column(heading="ADDRESSES", ratio=3),
+            Column(heading="ORGANIZATION", ratio=2, style="green"),
         ],
-        [(row.id, row.name, ", ".join(row.addresses)) for row in rows],
+        [(row.id, row.name, ", ".join(row.addresses), row.organization) for row in rows],
         limit=limit,
         empty="No contacts yet. Make one: mailcrm contact create NAME --address ADDRESS",
     )
@@ -48,7 +49,7 @@ def list_contacts(
 @_app.command("show")
 def show(
     context: typer.Context,
-    contact: Annotated[str, typer.Argument(help="number, address or name")],
+    contact: _Contact,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many emails")] = 50,
 ) -> None:
     """Show a contact and the timeline of conversations, the newest first."""
@@ -60,12 +61,22 @@ def show(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         view = contact_timeline(db, contact, limit=limit + 1)
+        owner = record.owner_name(db, view.contact.owner_id)
     if invocation.display.as_json:
         invocation.display.document(replace(view, emails=view.emails[:limit]))
         return
-    invocation.display.heading(view.contact.name)
+    found = view.contact
+    invocation.display.heading(found.name)
     invocation.display.fields(
-        [("contact", view.contact.id), ("addresses", ", ".join(view.contact.addresses))]
+        [
+            ("contact", found.id),
+            ("addresses", ", ".join(found.addresses)),
+            ("organization", found.organization),
+            ("title", found.title),
+            ("phones", ", ".join(found.phones)),
+            ("owner", owner),
+            ("notes", found.notes),
+        ]
     )
     invocation.display.text("")
     invocation.display.table(
@@ -79,53 +90,175 @@ def show(
 @_app.command("create")
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="the person's name")],
+    name: Annotated[
+        str | None, typer.Argument(help="the person's name; with --from, another one than in the mail")
+    ] = None,
     address: Annotated[
-        list[str], typer.Option(metavar="A", help="e-mail address; may be repeated, the first is primary")
-    ],
+        list[str] | None,
+        typer.Option(metavar="A", help="e-mail address; may be repeated, the first is primary"),
+    ] = None,
+    thread: Annotated[
+        str | None,
+        typer.Option("--from", metavar="THREAD", help="who wrote in this conversation; it is linked, too"),
+    ] = None,
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="ORG", help="number, domain or name; by its domain when left out"),
+    ] = None,
+    title: Annotated[str, typer.Option(help="what the person is there")] = "",
+    phone: Annotated[list[str] | None, typer.Option(metavar="P", help="may be repeated")] = None,
+    notes: Annotated[str, typer.Option(help="what else there is to know")] = "",
+    owner: record.OwnerName = None,
 ) -> None:
-    """Make a contact."""
-    from mailcrm.store import contacts
+    """Make a contact, by name and address or from a conversation."""
+    from mailcrm.core.errors import UsageError
+    from mailcrm.linking import link_thread
+    from mailcrm.store import contacts, threads
 
     invocation: Invocation = context.obj
-    addresses = [answers.email_address(text) for text in address]
-    called = answers.name(name, "contact")
+    addresses = [answers.email_address(text) for text in address or []]
+    if thread is None and (name is None or not addresses):
+        raise UsageError("A contact needs a name and an address.", hint="Or a conversation: --from THREAD")
     with invocation.open_store() as db:
-        _refuse_our_own(db, addresses)
-        made = contacts.create_contact(db, name=called, addresses=addresses)
-    invocation.display.done(
-        f"Contact {made.id} {made.name} is made. Link mail that is already here: mailcrm link auto", made
-    )
+        with db.transaction():
+            _refuse_our_own(db, addresses)
+            row = None
+            called = name or ""
+            if thread is not None:
+                row = threads.thread(db, thread)
+                threads.require_managed(db, row.id)
+                found, first = contacts.correspondent(db, row, addresses[0] if addresses else None)
+                called, addresses = name or found, [first, *addresses[1:]]
+            made = contacts.create_contact(
+                db,
+                name=called,
+                addresses=addresses,
+                organization_id=record.organization_id(db, org),
+                title=title,
+                phones=phone or (),
+                notes=notes,
+                owner_id=record.owner_id(db, owner),
+            )
+            if row is not None:
+                link_thread(db, row, made, now=invocation.now())
+        told = record.waiting(db, [made.id])
+    linked = f" Linked thread {row.id} to it." if row is not None else ""
+    who = f"{made.name} ({made.addresses[0]})" if row is not None else made.name
+    joined = f" at {made.organization}" if made.organization else ""
+    invocation.display.done(f"Contact {made.id} {who}{joined} is made.{linked}{told}", made)
 
 
 @_app.command("edit")
 def edit(
     context: typer.Context,
-    contact: Annotated[str, typer.Argument(help="number, address or name")],
+    contact: _Contact,
     name: Annotated[str | None, typer.Option(help="another name")] = None,
     address: Annotated[
         list[str] | None, typer.Option(metavar="A", help="one more e-mail address; may be repeated")
     ] = None,
+    remove_address: Annotated[
+        list[str] | None, typer.Option(metavar="A", help="an address that is no longer right")
+    ] = None,
+    primary: Annotated[
+        str | None, typer.Option(metavar="A", help="the address that comes first, known or new")
+    ] = None,
+    org: record.Org = None,
+    no_org: record.NoOrg = False,
+    title: Annotated[str | None, typer.Option(help="what the person is there")] = None,
+    phone: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="one more number; may be repeated")
+    ] = None,
+    remove_phone: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="a number that is no longer right")
+    ] = None,
+    notes: Annotated[str | None, typer.Option(help="in place of the notes there are")] = None,
+    owner: record.OtherOwner = None,
 ) -> None:
-    """Rename a contact, or give it more addresses."""
+    """Change a contact: what is not named stays as it is."""
     from dataclasses import replace
 
     from mailcrm.store import contacts
 
     invocation: Invocation = context.obj
-    addresses = [answers.email_address(text) for text in address or []]
+    first = [answers.email_address(primary)] if primary is not None else []
+    more = [answers.email_address(text) for text in address or []]
+    fewer = [answers.email_address(text) for text in remove_address or []]
+    with invocation.open_store() as db:
+        with db.transaction():
+            found = contacts.contact(db, contact)
+            _refuse_our_own(db, [*first, *more])
+            addresses = _without((*first, *found.addresses, *more), fewer, found.addresses, "address")
+            changed = contacts.edit_contact(
+                db,
+                replace(
+                    found,
+                    name=found.name if name is None else name,
+                    addresses=addresses,
+                    organization_id=record.changed_organization_id(
+                        db, found.organization_id, org, none=no_org
+                    ),
+                    title=found.title if title is None else title,
+                    phones=_without(
+                        (*found.phones, *(phone or [])), remove_phone or [], found.phones, "phone number"
+                    ),
+                    notes=found.notes if notes is None else notes,
+                    owner_id=record.owner_id(db, owner) or found.owner_id,
+                ),
+            )
+        is_new = set(changed.addresses) - set(found.addresses)
+        told = record.waiting(db, [changed.id]) if is_new else ""
+    facts = [f"Contact {changed.id} {changed.name}", changed.title, changed.organization]
+    parts = [", ".join(part for part in facts if part), ", ".join((*changed.addresses, *changed.phones))]
+    invocation.display.done(": ".join(part for part in parts if part) + f".{told}", changed)
+
+
+@_app.command("merge")
+def merge(
+    context: typer.Context,
+    contact: Annotated[str, typer.Argument(metavar="KEEP", help="the contact that stays")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="contacts that become part of it")],
+) -> None:
+    """Make one contact of several: addresses, phones, notes, deals, leads and conversations come together."""
+    from mailcrm.store import contacts
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        with db.transaction():
+            kept = contacts.contact(db, contact)
+            merged = [contacts.contact(db, text) for text in others]
+            changed = contacts.merge_contacts(db, kept, merged)
+        told = record.waiting(db, [changed.id])
+    parts = ", ".join(f"{one.id} {one.name}" for one in merged)
+    invocation.display.done(
+        f"Contact {parts} is part of contact {changed.id} {changed.name} now: "
+        f"{', '.join((*changed.addresses, *changed.phones)) or 'no address'}.{told}",
+        changed,
+    )
+
+
+@_app.command("delete")
+def delete(context: typer.Context, contact: _Contact, yes: record.Yes = False) -> None:
+    """Delete a contact, after saying how many conversations are linked; the mail stays."""
+    from mailcrm.store import contacts, records
+
+    invocation: Invocation = context.obj
     with invocation.open_store() as db:
         found = contacts.contact(db, contact)
-        _refuse_our_own(db, addresses)
-        changed = contacts.edit_contact(
-            db,
-            replace(
-                found,
-                name=found.name if name is None else answers.name(name, "contact"),
-                addresses=(*found.addresses, *addresses),
-            ),
-        )
-    invocation.display.done(f"Contact {changed.id} {changed.name}: {', '.join(changed.addresses)}.", changed)
+        told = record.links_go(records.linked_threads(db, contact_id=found.id))
+        if not record.confirmed(invocation, f"Delete contact {found.id} {found.name}?", told, yes=yes):
+            return
+        contacts.delete_contact(db, found)
+    invocation.display.done(f"Contact {found.id} {found.name} is deleted. {told}", {"deleted": found})
+
+
+def _without(values: Sequence[str], fewer: Iterable[str], known: Sequence[str], noun: str) -> tuple[str, ...]:
+    """Return values, each once, but for those that go; raises UsageError for one that was never there."""
+    from mailcrm.core.errors import UsageError
+
+    gone = set(fewer)
+    for one in sorted(gone - set(known)):
+        raise UsageError(f"The contact has no {noun} {one}.", hint="See `mailcrm contact show`.")
+    return tuple(one for one in dict.fromkeys(values) if one not in gone)
 
 
 def _refuse_our_own(db: "Database", addresses: Iterable[str]) -> None:

@@ -1,13 +1,18 @@
 """`mailcrm deal`: the sales in progress."""
 
-from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.commands import answers
+from mailcrm.commands import record
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import DealStatus
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from mailcrm.core.model import Contact, Stage
+    from mailcrm.store import Database
 
 _app = typer.Typer(help="Deals and their conversations.", no_args_is_help=True)
 
@@ -18,15 +23,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 _Deal = Annotated[str, typer.Argument(help="number or title")]
+StageName = Annotated[
+    str | None, typer.Option("--stage", metavar="S", help="number or name, in its pipeline")
+]
+PipelineName = Annotated[str | None, typer.Option("--pipeline", metavar="P", help="number or name")]
 
 
 @_app.command("list")
 def list_deals(
     context: typer.Context,
     status: Annotated[DealStatus | None, typer.Option(help="only deals of this status")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="how many")] = 200,
+    limit: record.Limit = 200,
 ) -> None:
     """List deals, the newest first."""
+    from mailcrm.core.money import worth
     from mailcrm.render import Column
     from mailcrm.store import deals
 
@@ -43,9 +53,19 @@ def list_deals(
             Column(heading="TITLE", ratio=3),
             Column(heading="VALUE", right=True, most=24),
             Column(heading="CONTACTS", ratio=2, style="green"),
+            Column(heading="STAGE", ratio=2, room=80),
+            Column(heading="ORGANIZATION", ratio=2, style="green", room=100),
         ],
         [
-            (row.id, row.status.value, row.title, _value(row.value, row.currency), ", ".join(row.contacts))
+            (
+                row.id,
+                row.status.value,
+                row.title,
+                worth(row.value, row.currency),
+                ", ".join(row.contacts),
+                row.stage,
+                row.organization,
+            )
             for row in rows
         ],
         limit=limit,
@@ -63,21 +83,29 @@ def show(
     from dataclasses import replace
 
     from mailcrm.commands.columns import email_cells, email_columns
+    from mailcrm.core.money import worth
     from mailcrm.timeline import deal_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         view = deal_timeline(db, deal, limit=limit + 1)
+        owner = record.owner_name(db, view.deal.owner_id)
     if invocation.display.as_json:
         invocation.display.document(replace(view, emails=view.emails[:limit]))
         return
-    invocation.display.heading(view.deal.title)
+    found = view.deal
+    invocation.display.heading(found.title)
     invocation.display.fields(
         [
-            ("deal", view.deal.id),
-            ("status", view.deal.status.value),
-            ("value", _value(view.deal.value, view.deal.currency)),
-            ("contacts", ", ".join(view.deal.contacts)),
+            ("deal", found.id),
+            ("status", found.status.value),
+            ("stage", f"{found.stage} ({found.pipeline})"),
+            ("value", worth(found.value, found.currency)),
+            ("contacts", ", ".join(found.contacts)),
+            ("organization", found.organization),
+            ("expected", None if found.expected_close is None else found.expected_close.isoformat()),
+            ("closed", found.closed_at),
+            ("owner", owner),
         ]
     )
     invocation.display.text("")
@@ -96,29 +124,45 @@ def create(
     contact: Annotated[
         list[str] | None, typer.Option(metavar="C", help="number, address or name; may be repeated")
     ] = None,
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="ORG", help="when left out, that of its first contact")
+    ] = None,
     value: Annotated[str | None, typer.Option(help="what it is worth, a decimal number")] = None,
     currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
+    pipeline: PipelineName = None,
+    stage: StageName = None,
+    expected_close: Annotated[
+        str | None, typer.Option(metavar="DATE", help="when it should be decided: 2026-09-30")
+    ] = None,
+    owner: record.OwnerName = None,
 ) -> None:
     """Make an open deal."""
-    from mailcrm.store import contacts, deals
+    from mailcrm.core import money
+    from mailcrm.store import deals
 
     invocation: Invocation = context.obj
-    called = answers.name(title, "deal")
-    amount = None if value is None else _amount(value)
-    unit = None if currency is None else _currency(currency, amount)
+    amount = None if value is None else money.amount(value)
+    unit = None if currency is None else money.currency(currency, amount)
+    day = None if expected_close is None else _day(expected_close)
     with invocation.open_store() as db:
-        people = [contacts.contact(db, text) for text in contact or []]
-        made = deals.create_deal(
-            db,
-            title=called,
-            contact_ids=[person.id for person in people],
-            value=amount,
-            currency=unit,
-            at=invocation.now(),
-        )
-    invocation.display.done(
-        f"Deal {made.id} {made.title} is made. Link mail that is already here: mailcrm link auto", made
-    )
+        with db.transaction():
+            people = record.contacts_of(db, contact)
+            step = chosen_stage(db, pipeline, stage)
+            made = deals.create_deal(
+                db,
+                title=title,
+                contact_ids=[person.id for person in people],
+                value=amount,
+                currency=unit,
+                at=invocation.now(),
+                organization_id=record.organization_id(db, org) if org else home_of(people),
+                stage_id=None if step is None else step.id,
+                expected_close=day,
+                owner_id=record.owner_id(db, owner),
+            )
+        told = record.waiting(db, made.contact_ids)
+    joined = f" with {made.organization}" if made.organization else ""
+    invocation.display.done(f"Deal {made.id} {made.title}{joined} is made.{told}", made)
 
 
 @_app.command("edit")
@@ -129,32 +173,60 @@ def edit(
     contact: Annotated[
         list[str] | None, typer.Option(metavar="C", help="one more contact; may be repeated")
     ] = None,
+    remove_contact: Annotated[
+        list[str] | None, typer.Option(metavar="C", help="one contact less; may be repeated")
+    ] = None,
+    org: record.Org = None,
+    no_org: record.NoOrg = False,
     value: Annotated[str | None, typer.Option(help="what it is worth, a decimal number")] = None,
     currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option("--pipeline", metavar="P", help="into its first stage, or the one that --stage names"),
+    ] = None,
+    stage: StageName = None,
+    expected_close: Annotated[
+        str | None, typer.Option(metavar="DATE", help="when it should be decided, or none")
+    ] = None,
+    owner: record.OtherOwner = None,
 ) -> None:
-    """Change title or value of a deal, or give it more contacts."""
+    """Change a deal: what is not named stays as it is."""
     from dataclasses import replace
 
-    from mailcrm.store import contacts, deals
+    from mailcrm.core import money
+    from mailcrm.store import deals, pipelines
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        found = deals.deal(db, deal)
-        people = [contacts.contact(db, text) for text in contact or []]
-        amount = found.value if value is None else _amount(value)
-        changed = deals.edit_deal(
-            db,
-            replace(
-                found,
-                title=found.title if title is None else answers.name(title, "deal"),
-                contact_ids=(*found.contact_ids, *(person.id for person in people)),
-                value=amount,
-                currency=found.currency if currency is None else _currency(currency, amount),
-            ),
-        )
-    worth = _value(changed.value, changed.currency)
-    told = [f"Deal {changed.id} {changed.title}", worth, ", ".join(changed.contacts)]
-    invocation.display.done(", ".join(part for part in told if part) + ".", changed)
+        with db.transaction():
+            found = deals.deal(db, deal)
+            amount = found.value if value is None else money.amount(value)
+            day = found.expected_close
+            if expected_close is not None:
+                day = None if expected_close.strip().lower() == "none" else _day(expected_close)
+            changed = deals.edit_deal(
+                db,
+                replace(
+                    found,
+                    title=found.title if title is None else title,
+                    contact_ids=record.changed_contact_ids(db, found.contact_ids, contact, remove_contact),
+                    organization_id=record.changed_organization_id(
+                        db, found.organization_id, org, none=no_org
+                    ),
+                    value=amount,
+                    currency=found.currency if currency is None else money.currency(currency, amount),
+                    expected_close=day,
+                    owner_id=record.owner_id(db, owner) or found.owner_id,
+                ),
+            )
+            step = chosen_stage(db, pipeline, stage, usual=pipelines.pipeline_of(db, found).name)
+            if step is not None:
+                changed = deals.move_deal(db, changed, step)
+        new = set(changed.contact_ids) - set(found.contact_ids)
+        waits = record.waiting(db, new)
+    worth = money.worth(changed.value, changed.currency)
+    told = [f"Deal {changed.id} {changed.title}", changed.stage, worth, ", ".join(changed.contacts)]
+    invocation.display.done(", ".join(part for part in told if part) + f".{waits}", changed)
 
 
 @_app.command("won")
@@ -175,6 +247,25 @@ def reopen(context: typer.Context, deal: _Deal) -> None:
     _set_status(context.obj, deal, DealStatus.OPEN)
 
 
+@_app.command("delete")
+def delete(context: typer.Context, deal: _Deal, yes: record.Yes = False) -> None:
+    """Delete a deal, after saying how many conversations are linked; the mail stays."""
+    from mailcrm.store import deals, leads, records
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        found = deals.deal(db, deal)
+        told = record.links_go(records.linked_threads(db, deal_id=found.id))
+        told += "".join(
+            f" Lead {one.id} {one.title}, which it was, keeps its own."
+            for one in leads.converted_to(db, found)
+        )
+        if not record.confirmed(invocation, f"Delete deal {found.id} {found.title}?", told, yes=yes):
+            return
+        deals.delete_deal(db, found)
+    invocation.display.done(f"Deal {found.id} {found.title} is deleted. {told}", {"deleted": found})
+
+
 def _set_status(invocation: Invocation, text: str, status: DealStatus) -> None:
     from mailcrm.store import deals
 
@@ -183,39 +274,36 @@ def _set_status(invocation: Invocation, text: str, status: DealStatus) -> None:
     invocation.display.done(f"Deal {changed.id} {changed.title} is {changed.status.value}.", changed)
 
 
-def _value(value: str | None, currency: str | None) -> str:
-    amount = f"{Decimal(value):,}" if value else ""
-    return " ".join(part for part in (amount, currency) if part)
+def chosen_stage(
+    db: "Database", pipeline: str | None, stage: str | None, *, usual: str | None = None
+) -> "Stage | None":
+    """Return the stage that --pipeline and --stage name, or None; raises NotFound, NeedsChoice or UsageError.
+
+    A pipeline alone means its first stage, a stage alone one of the `usual` pipeline, or of the first.
+    """
+    from mailcrm.store import pipelines
+
+    if pipeline is None and stage is None:
+        return None
+    if pipeline is not None:
+        found = pipelines.pipeline(db, pipeline)
+    else:
+        found = next(one for one in pipelines.pipelines(db) if usual in (None, one.name))
+    return found.stages[0] if stage is None else pipelines.stage(found, stage)
 
 
-#: Digits of a value, those behind the point included: more would be no sum of money.
-_MOST_DIGITS = 15
+def home_of(people: "list[Contact]") -> int | None:
+    """Return the organization of the first of these contacts that has one."""
+    return next((one.organization_id for one in people if one.organization_id is not None), None)
 
 
-def _amount(text: str) -> str:
-    """Return a sum of money as it is stored; raises UsageError."""
+def _day(text: str) -> "date":
+    """Return the day that a person writes as 2026-09-30; raises UsageError."""
+    from datetime import date
+
     from mailcrm.core.errors import UsageError
 
     try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise UsageError(f"{text!r} is not a number.") from error
-    if not amount.is_finite():
-        raise UsageError(f"{text!r} is not a number.")
-    if amount.is_signed():
-        raise UsageError(f"A deal is worth nothing or more, not {text!r}.")
-    behind = max(0, -int(amount.as_tuple().exponent))
-    if max(1, amount.adjusted() + 1) + behind > _MOST_DIGITS:
-        raise UsageError(f"A value has {_MOST_DIGITS} digits at most.")
-    return f"{amount:f}"
-
-
-def _currency(text: str, amount: str | None) -> str:
-    """Return the currency of an amount; raises UsageError."""
-    from mailcrm.core.errors import UsageError
-
-    if not (len(text) == 3 and text.isascii() and text.isalpha()):
-        raise UsageError(f"{text!r} is not a currency of three letters (ISO 4217).")
-    if amount is None:
-        raise UsageError("A currency goes with a value: add --value N.")
-    return text.upper()
+        return date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a day; write it like 2026-09-30.") from error

@@ -59,6 +59,12 @@ def delete_label(db: Database, known: Label) -> None:
     db.write("delete_label", id=known.id)
 
 
+def labelled(db: Database, known: Label) -> tuple[int, int]:
+    """Return on how many threads that the viewer may see, and on how many leads, a label is."""
+    (row,) = db.read("labelled", id=known.id)
+    return row["threads"], row["leads"]
+
+
 def _require_free(db: Database, name: str, but: Label | None = None) -> None:
     for one in labels(db):
         if one.name.casefold() == name.casefold() and one != but:

@@ -28,6 +28,12 @@ def lead(db: Database, text: str) -> Lead:
     return records.only(_leads(db, rows), "lead", text, lambda one: (one.id, one.title, one.status.value))
 
 
+def converted_to(db: Database, deal: Deal) -> list[Lead]:
+    """Return the leads that became a deal: one, or none."""
+    ids = [row["id"] for row in db.read("leads_of_deal", deal_id=deal.id)]
+    return _leads(db, db.read("leads_by_id", ids=ids))
+
+
 def create_lead(
     db: Database,
     *,
@@ -137,7 +143,15 @@ def convert_lead(db: Database, known: Lead, *, step: Stage | None = None, at: da
 
 
 def delete_lead(db: Database, known: Lead) -> None:
-    """Remove a lead; its links go, mail stays, and so does the deal that it became. Raises NotPermitted."""
+    """Remove a lead; its links go, mail stays. Raises NotPermitted, or UsageError for one that became a deal.
+
+    The deal has its conversations by the lead's links, some of which are not the viewer's to change.
+    """
+    if known.deal_id is not None:
+        raise UsageError(
+            f"Lead {known.id} {known.title} is deal {known.deal_id} now, which has its conversations from it.",
+            hint=f"Without both: mailcrm deal delete {known.deal_id}, then lead delete {known.id}",
+        )
     records.delete(db, "delete_lead", known.id, "lead")
 
 

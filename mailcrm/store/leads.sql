@@ -60,3 +60,6 @@ UPDATE main.lead SET deal_id = :deal_id WHERE id = :id
 
 -- delete_lead --
 DELETE FROM main.lead WHERE id = :id
+
+-- leads_of_deal --
+SELECT id FROM lead WHERE deal_id = :deal_id

@@ -1,0 +1,250 @@
+"""`mailcrm lead`: the sales that may come."""
+
+from typing import Annotated
+
+import typer
+
+from mailcrm.commands import record
+from mailcrm.commands.deal import PipelineName, StageName, chosen_stage, home_of
+from mailcrm.commands.invocation import Invocation
+from mailcrm.core.model import LeadStatus
+
+_app = typer.Typer(help="Leads, until they become deals.", no_args_is_help=True)
+
+_Lead = Annotated[str, typer.Argument(help="number or title")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.add_typer(_app, name="lead")
+
+
+@_app.command("list")
+def list_leads(
+    context: typer.Context,
+    status: Annotated[LeadStatus | None, typer.Option(help="only leads of this status")] = None,
+    limit: record.Limit = 200,
+) -> None:
+    """List leads, the newest first."""
+    from mailcrm.core.money import worth
+    from mailcrm.render import Column
+    from mailcrm.store import leads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        rows = leads.leads(db, status=status, limit=limit + 1)
+    if invocation.display.as_json:
+        invocation.display.document(rows[:limit])
+        return
+    invocation.display.table(
+        [
+            Column(heading="#", right=True, style="cyan"),
+            Column(heading="STATUS"),
+            Column(heading="TITLE", ratio=3),
+            Column(heading="VALUE", right=True, most=24),
+            Column(heading="CONTACTS", ratio=2, style="green"),
+            Column(heading="LABELS", ratio=2),
+            Column(heading="ORGANIZATION", ratio=2, style="green", room=100),
+        ],
+        [
+            (
+                row.id,
+                row.status.value,
+                row.title,
+                worth(row.value, row.currency),
+                ", ".join(row.contacts),
+                ", ".join(row.labels),
+                row.organization,
+            )
+            for row in rows
+        ],
+        limit=limit,
+        empty="No leads yet. Make one: mailcrm lead create TITLE --contact CONTACT",
+    )
+
+
+@_app.command("show")
+def show(context: typer.Context, lead: _Lead) -> None:
+    """Show a lead."""
+    from mailcrm.core.money import worth
+    from mailcrm.store import leads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        found = leads.lead(db, lead)
+        owner = record.owner_name(db, found.owner_id)
+    if invocation.display.as_json:
+        invocation.display.document({"lead": found})
+        return
+    invocation.display.heading(found.title)
+    invocation.display.fields(
+        [
+            ("lead", found.id),
+            ("status", found.status.value),
+            ("deal", found.deal_id),
+            ("value", worth(found.value, found.currency)),
+            ("contacts", ", ".join(found.contacts)),
+            ("organization", found.organization),
+            ("labels", ", ".join(found.labels)),
+            ("closed", found.closed_at),
+            ("owner", owner),
+        ]
+    )
+
+
+@_app.command("create")
+def create(
+    context: typer.Context,
+    title: Annotated[str, typer.Argument(help="what may be sold")],
+    contact: Annotated[
+        list[str] | None, typer.Option(metavar="C", help="number, address or name; may be repeated")
+    ] = None,
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="ORG", help="when left out, that of its first contact")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="L", help="made when it is new; may be repeated")
+    ] = None,
+    value: Annotated[str | None, typer.Option(help="what it may be worth, a decimal number")] = None,
+    currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
+    owner: record.OwnerName = None,
+) -> None:
+    """Make an open lead, of a contact or an organization."""
+    from mailcrm.core import money
+    from mailcrm.core.errors import UsageError
+    from mailcrm.store import leads
+
+    invocation: Invocation = context.obj
+    amount = None if value is None else money.amount(value)
+    unit = None if currency is None else money.currency(currency, amount)
+    if not contact and org is None:
+        raise UsageError("A lead needs a contact or an organization.", hint="Add: --contact C, or --org ORG")
+    with invocation.open_store() as db:
+        with db.transaction():
+            people = record.contacts_of(db, contact)
+            made = leads.create_lead(
+                db,
+                title=title,
+                contact_ids=[person.id for person in people],
+                value=amount,
+                currency=unit,
+                at=invocation.now(),
+                organization_id=record.organization_id(db, org) if org else home_of(people),
+                labels=label or (),
+                owner_id=record.owner_id(db, owner),
+            )
+        told = record.waiting(db, made.contact_ids)
+    joined = f" with {made.organization}" if made.organization else ""
+    invocation.display.done(f"Lead {made.id} {made.title}{joined} is made.{told}", made)
+
+
+@_app.command("edit")
+def edit(
+    context: typer.Context,
+    lead: _Lead,
+    title: Annotated[str | None, typer.Option(help="another title")] = None,
+    contact: Annotated[
+        list[str] | None, typer.Option(metavar="C", help="one more contact; may be repeated")
+    ] = None,
+    remove_contact: Annotated[
+        list[str] | None, typer.Option(metavar="C", help="one contact less; may be repeated")
+    ] = None,
+    org: record.Org = None,
+    no_org: record.NoOrg = False,
+    label: Annotated[list[str] | None, typer.Option(metavar="L", help="one more label")] = None,
+    remove_label: Annotated[list[str] | None, typer.Option(metavar="L", help="one label less")] = None,
+    value: Annotated[str | None, typer.Option(help="what it may be worth, a decimal number")] = None,
+    currency: Annotated[str | None, typer.Option(help="EUR, KRW, USD …")] = None,
+    owner: record.OtherOwner = None,
+) -> None:
+    """Change a lead: what is not named stays as it is."""
+    from dataclasses import replace
+
+    from mailcrm.core import money
+    from mailcrm.store import labels, leads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        with db.transaction():
+            found = leads.lead(db, lead)
+            amount = found.value if value is None else money.amount(value)
+            gone = {labels.label(db, text).name for text in remove_label or []}
+            changed = leads.edit_lead(
+                db,
+                replace(
+                    found,
+                    title=found.title if title is None else title,
+                    contact_ids=record.changed_contact_ids(db, found.contact_ids, contact, remove_contact),
+                    organization_id=record.changed_organization_id(
+                        db, found.organization_id, org, none=no_org
+                    ),
+                    labels=(*(one for one in found.labels if one not in gone), *(label or [])),
+                    value=amount,
+                    currency=found.currency if currency is None else money.currency(currency, amount),
+                    owner_id=record.owner_id(db, owner) or found.owner_id,
+                ),
+            )
+        waits = record.waiting(db, set(changed.contact_ids) - set(found.contact_ids))
+    told = [
+        f"Lead {changed.id} {changed.title}",
+        money.worth(changed.value, changed.currency),
+        ", ".join((*changed.contacts, *changed.labels)),
+    ]
+    invocation.display.done(", ".join(part for part in told if part) + f".{waits}", changed)
+
+
+@_app.command("convert")
+def convert(
+    context: typer.Context, lead: _Lead, pipeline: PipelineName = None, stage: StageName = None
+) -> None:
+    """Make a deal of a lead, with all it has; its conversations follow."""
+    from mailcrm.store import leads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        found = leads.lead(db, lead)
+        step = chosen_stage(db, pipeline, stage)
+        changed, deal = leads.convert_lead(db, found, step=step, at=invocation.now())
+    invocation.display.done(
+        f"Lead {changed.id} {changed.title} is deal {deal.id} now, in stage {deal.stage}.",
+        {"lead": changed, "deal": deal},
+    )
+
+
+@_app.command("archive")
+def archive(context: typer.Context, lead: _Lead) -> None:
+    """Put a lead aside; its conversations stay linked."""
+    from mailcrm.store import leads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        changed = leads.archive_lead(db, leads.lead(db, lead), at=invocation.now())
+    invocation.display.done(f"Lead {changed.id} {changed.title} is {changed.status.value}.", changed)
+
+
+@_app.command("unarchive")
+def unarchive(context: typer.Context, lead: _Lead) -> None:
+    """Open a lead again that was put aside, or whose deal was deleted."""
+    from mailcrm.store import leads
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        changed = leads.reopen_lead(db, leads.lead(db, lead))
+    invocation.display.done(f"Lead {changed.id} {changed.title} is {changed.status.value}.", changed)
+
+
+@_app.command("delete")
+def delete(context: typer.Context, lead: _Lead, yes: record.Yes = False) -> None:
+    """Delete a lead, after saying how many conversations are linked; the mail stays."""
+    from mailcrm.store import leads, records
+
+    invocation: Invocation = context.obj
+    with invocation.open_store() as db:
+        found = leads.lead(db, lead)
+        told = record.links_go(records.linked_threads(db, lead_id=found.id))
+        if found.deal_id is None and not record.confirmed(
+            invocation, f"Delete lead {found.id} {found.title}?", told, yes=yes
+        ):
+            return
+        leads.delete_lead(db, found)
+    invocation.display.done(f"Lead {found.id} {found.title} is deleted. {told}", {"deleted": found})

@@ -1,0 +1,127 @@
+"""What the commands of contacts, organizations, deals and leads have in common: owners, deleting, what waits.
+
+What each record has, and how it is shown, is left to the command of its noun.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+if TYPE_CHECKING:
+    from mailcrm.core.model import Contact
+    from mailcrm.store import Database
+
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="how many")]
+OwnerName = Annotated[
+    str | None, typer.Option("--owner", metavar="MEMBER", help="whose it is; yours when left out")
+]
+OtherOwner = Annotated[str | None, typer.Option("--owner", metavar="MEMBER", help="whose it is from now on")]
+Org = Annotated[str | None, typer.Option("--org", metavar="ORG", help="number, domain or name")]
+NoOrg = Annotated[bool, typer.Option("--no-org", help="of no organization")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+
+
+def owner_id(db: "Database", text: str | None) -> int | None:
+    """Return the number of the member who is named; raises NotFound, or UsageError for a former member."""
+    from mailcrm.core.errors import UsageError
+    from mailcrm.store import members
+
+    if text is None:
+        return None
+    found = members.member(db, text)
+    if not found.active:
+        raise UsageError(f"{found.name} is deactivated and owns nothing new.")
+    return found.id
+
+
+def owner_name(db: "Database", member_id: int | None) -> str:
+    """Return the name of the member who owns a record, or nothing."""
+    from mailcrm.store import members
+
+    return next((one.name for one in members.members(db) if one.id == member_id), "")
+
+
+def organization_id(db: "Database", text: str | None) -> int | None:
+    """Return the number of the organization that is named; raises NotFound or NeedsChoice."""
+    from mailcrm.store import organizations
+
+    return None if text is None else organizations.organization(db, text).id
+
+
+def changed_organization_id(
+    db: "Database", before: int | None, text: str | None, *, none: bool
+) -> int | None:
+    """Return what --org and --no-org make of a record's organization; raises UsageError for both."""
+    from mailcrm.core.errors import UsageError
+
+    if text is not None and none:
+        raise UsageError("Say --org or --no-org, not both.")
+    if none:
+        return None
+    return before if text is None else organization_id(db, text)
+
+
+def contacts_of(db: "Database", texts: Iterable[str] | None) -> "list[Contact]":
+    """Return the contacts that are named, each once; raises NotFound or NeedsChoice."""
+    from mailcrm.store import contacts
+
+    return list({one.id: one for one in (contacts.contact(db, text) for text in texts or [])}.values())
+
+
+def changed_contact_ids(
+    db: "Database", before: Iterable[int], more: Iterable[str] | None, fewer: Iterable[str] | None
+) -> tuple[int, ...]:
+    """Return what --contact and --remove-contact make of an item's contacts; raises UsageError, NotFound."""
+    from mailcrm.core.errors import UsageError
+
+    known = list(before)
+    leaving = contacts_of(db, fewer)
+    for one in leaving:
+        if one.id not in known:
+            raise UsageError(f"{one.name} is not among its contacts.", hint="Its contacts stand in `show`.")
+    gone = {one.id for one in leaving}
+    return tuple(
+        key for key in dict.fromkeys([*known, *(one.id for one in contacts_of(db, more))]) if key not in gone
+    )
+
+
+def waiting(db: "Database", contact_ids: Iterable[int]) -> str:
+    """Return the sentence that says how many stored conversations the rule would link because of contacts."""
+    from mailcrm.linking import matching_threads
+    from mailcrm.render import number
+
+    count = matching_threads(db, contact_ids)
+    if not count:
+        return ""
+    return f" {number(count, 'stored conversation')} would be linked: mailcrm link auto"
+
+
+def links_go(count: int) -> str:
+    """Return the sentence that says what deleting a record does to its conversations."""
+    from mailcrm.render import number
+
+    if not count:
+        return "No conversation that you see is linked to it."
+    are, go = ("is", "link goes") if count == 1 else ("are", "links go")
+    return f"{number(count, 'conversation')} {are} linked to it; the {go}, the mail stays."
+
+
+def confirmed(invocation: Invocation, question: str, told: str, *, yes: bool) -> bool:
+    """Ask at a terminal whether to do what cannot be undone; raises UsageError where nobody can be asked."""
+    from mailcrm.core.errors import UsageError
+
+    if yes:
+        return True
+    if not invocation.may_ask():
+        raise UsageError(f"{question} {told}", hint="Nothing was deleted. If you mean it, add --yes.")
+    invocation.display.note(told)
+    # The question may hold a name from a mail.
+    from mailcrm.render import visible
+
+    if typer.confirm(visible(question), err=True):
+        return True
+    invocation.display.note("Nothing was deleted.")
+    return False
