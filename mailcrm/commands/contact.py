@@ -248,7 +248,7 @@ def delete(context: typer.Context, contact: _Contact, yes: record.Yes = False) -
         if not record.confirmed(invocation, f"Delete contact {found.id} {found.name}?", told, yes=yes):
             return
         contacts.delete_contact(db, found)
-    invocation.display.done(f"Contact {found.id} {found.name} is deleted. {told}", {"deleted": found})
+    invocation.display.done(f"Contact {found.id} {found.name} is deleted.", {"deleted": found})
 
 
 def _without(values: Sequence[str], fewer: Iterable[str], known: Sequence[str], noun: str) -> tuple[str, ...]:

@@ -263,7 +263,7 @@ def delete(context: typer.Context, deal: _Deal, yes: record.Yes = False) -> None
         if not record.confirmed(invocation, f"Delete deal {found.id} {found.title}?", told, yes=yes):
             return
         deals.delete_deal(db, found)
-    invocation.display.done(f"Deal {found.id} {found.title} is deleted. {told}", {"deleted": found})
+    invocation.display.done(f"Deal {found.id} {found.title} is deleted.", {"deleted": found})
 
 
 def _set_status(invocation: Invocation, text: str, status: DealStatus) -> None:

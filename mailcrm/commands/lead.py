@@ -247,4 +247,4 @@ def delete(context: typer.Context, lead: _Lead, yes: record.Yes = False) -> None
         ):
             return
         leads.delete_lead(db, found)
-    invocation.display.done(f"Lead {found.id} {found.title} is deleted. {told}", {"deleted": found})
+    invocation.display.done(f"Lead {found.id} {found.title} is deleted.", {"deleted": found})

@@ -110,18 +110,14 @@ def links_go(count: int) -> str:
 
 
 def confirmed(invocation: Invocation, question: str, told: str, *, yes: bool) -> bool:
-    """Ask at a terminal whether to do what cannot be undone; raises UsageError where nobody can be asked."""
+    """Say what deleting does, and ask at a terminal; raises UsageError where nobody can be asked."""
     from mailcrm.core.errors import UsageError
-
-    if yes:
-        return True
-    if not invocation.may_ask():
-        raise UsageError(f"{question} {told}", hint="Nothing was deleted. If you mean it, add --yes.")
-    invocation.display.note(told)
-    # The question may hold a name from a mail.
     from mailcrm.render import visible
 
-    if typer.confirm(visible(question), err=True):
+    if not yes and not invocation.may_ask():
+        raise UsageError(f"{question} {told}", hint="Nothing was deleted. If you mean it, add --yes.")
+    invocation.display.note(told)
+    if yes or typer.confirm(visible(question), err=True):
         return True
     invocation.display.note("Nothing was deleted.")
     return False

@@ -170,7 +170,9 @@ def correspondent(db: Database, thread: ThreadRow, address: str | None = None) -
         rows = written or [row for row in rows if row["direction"] == "out"]
     people: dict[str, str] = {}
     for row in rows:
-        people[row["address"]] = people.get(row["address"]) or called(row["name"], "")
+        found = row["address"]
+        if people.get(found, found) == found:
+            people[found] = called(row["name"], found)
     if not people:
         raise NotFound(
             f"Nobody in thread {thread.id} can become a contact: all are known, ours, machines or unclear.",
@@ -179,12 +181,12 @@ def correspondent(db: Database, thread: ThreadRow, address: str | None = None) -
     if len(people) > 1:
         raise NeedsChoice(
             f"{len(people)} people of thread {thread.id} are no contacts yet; pick one: --address ADDRESS",
-            candidates=[f"{found} {name}".strip() for found, name in people.items()][
+            candidates=[found if name == found else f"{found} {name}" for found, name in people.items()][
                 : records.MOST_CANDIDATES
             ],
         )
     ((found, name),) = people.items()
-    return (name or found)[: records.NAME_CHARACTERS], found
+    return name[: records.NAME_CHARACTERS], found
 
 
 def names(db: Database, ids: Iterable[int]) -> dict[int, str]:

@@ -149,7 +149,7 @@ def delete_lead(db: Database, known: Lead) -> None:
     """
     if known.deal_id is not None:
         raise UsageError(
-            f"Lead {known.id} {known.title} is deal {known.deal_id} now, which has its conversations from it.",
+            f"Lead {known.id} {known.title} is deal {known.deal_id} now, which has its conversations.",
             hint=f"Without both: mailcrm deal delete {known.deal_id}, then lead delete {known.id}",
         )
     records.delete(db, "delete_lead", known.id, "lead")
