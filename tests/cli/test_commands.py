@@ -263,8 +263,8 @@ def test_lists_in_a_pipe_are_tab_separated_without_headings(desk: Desk) -> None:
     assert datetime.fromisoformat(offer[1]) == YESTERDAY
     assert offer[2] == "Kim"
     assert offer[4:] == ["2", "Kim · Pumps", "only me"]
-    assert desk.run("contact", "list").out == f"1\tKim\t{KIM}\n"
-    assert desk.run("deal", "list").out == "1\topen\tPumps\t90 EUR\tKim\n"
+    assert desk.run("contact", "list").out == f"1\tKim\t{KIM}\t\n"
+    assert desk.run("deal", "list").out == "1\topen\tPumps\t90 EUR\tKim\tQualified\t\n"
     (hit,) = desk.run("search", "다이어프램").rows
     assert "견적 요청" in hit
     assert [row[:2] for row in desk.run("account", "list").rows] == [["1", ANN]]
@@ -284,7 +284,17 @@ def test_json_of_lists_has_the_fields_of_the_records(desk: Desk) -> None:
     assert found["direction"] == "out"
     assert found["sent_at"] == YESTERDAY.strftime("%Y-%m-%dT%H:%M:%SZ")
     (contact,) = desk.run("contact", "list", "--json").json
-    assert contact == {"id": 1, "name": "Kim", "owner_id": 1, "addresses": [KIM]}
+    assert contact == {
+        "id": 1,
+        "name": "Kim",
+        "owner_id": 1,
+        "addresses": [KIM],
+        "organization_id": None,
+        "organization": None,
+        "title": "",
+        "phones": [],
+        "notes": "",
+    }
     (deal,) = desk.run("deal", "list", "--json").json
     assert (deal["title"], deal["status"], deal["value"], deal["currency"]) == ("Pumps", "open", "90", "EUR")
     (account,) = desk.run("account", "list", "--json").json

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mailcrm.commands import answers
-from mailcrm.commands.deal import _amount
 from mailcrm.core.errors import UsageError
+from mailcrm.core.money import amount
 from tests.cli.desk import ANN, Desk, words_to_connect
 from tests.servers.dovecot import DovecotServer
 
@@ -71,7 +71,7 @@ def test_microsoft_is_told_to_be_out_of_reach(new_desk: Desk) -> None:
 )
 def test_a_value_is_a_sum_of_money(value: str) -> None:
     with pytest.raises(UsageError):
-        _amount(value)
+        amount(value)
 
 
 def test_a_currency_goes_with_a_value_of_fifteen_digits_at_most(desk: Desk) -> None:

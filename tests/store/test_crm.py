@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mailcrm import linking
@@ -104,10 +106,10 @@ def test_a_contact_gets_another_name_and_more_addresses(desk: Desk) -> None:
     kim = desk.contact("Kim", "kim@example.kr")
     desk.contact("Lee", "lee@example.kr")
     added = ("kim@example.kr", "kim@example.org")
-    changed = contacts.edit_contact(desk.db, kim, name="M. Kim", addresses=added)
+    changed = contacts.edit_contact(desk.db, replace(kim, name="M. Kim", addresses=added))
     assert (changed.name, changed.addresses) == ("M. Kim", added)
     with pytest.raises(AlreadyExists, match="Lee"):
-        contacts.edit_contact(desk.db, changed, name="Kim", addresses=["lee@example.kr"])
+        contacts.edit_contact(desk.db, replace(changed, name="Kim", addresses=("lee@example.kr",)))
     assert contacts.contact(desk.db, str(kim.id)) == changed
 
 
@@ -115,7 +117,7 @@ def test_a_deal_gets_another_title_value_and_contact(desk: Desk) -> None:
     kim, lee = desk.contact("Kim"), desk.contact("Lee")
     big = desk.deal("Big", kim)
     changed = deals.edit_deal(
-        desk.db, big, title="Bigger", contact_ids=[kim.id, lee.id], value="9.50", currency="EUR"
+        desk.db, replace(big, title="Bigger", contact_ids=(kim.id, lee.id), value="9.50", currency="EUR")
     )
     assert (changed.title, changed.value, changed.currency) == ("Bigger", "9.50", "EUR")
     assert changed.contacts == ("Kim", "Lee")
