@@ -227,7 +227,7 @@ class EmailRow:
     """An email as a timeline, a search and a thread show it.
 
     `recipients` are those of its To field by name, or by address; `holders` are the accounts that
-    have it.
+    have it; `files` are the names of its attached files, which a search leaves out.
     """
 
     id: int
@@ -248,6 +248,7 @@ class EmailRow:
     visibility: Visibility
     team: bool
     holders: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,6 +37,7 @@ SUBJECTS = (
     "records",
     "suggestions",
     "threads",
+    "timeline",
 )
 
 #: Of a word that is everywhere, only so many emails are compared, the newest.

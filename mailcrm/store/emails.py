@@ -1,13 +1,12 @@
-"""Emails: saving them in batches, searching, and the timelines of contacts and deals.
+"""Emails: saving them in batches, and searching.
 
-What an email says is left to `contents`.
+What an email says is left to `contents`, what counts for a record to `timeline`.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from mailcrm.core.errors import NotFound
 from mailcrm.core.model import Account, EmailRow, Folder, called
@@ -18,7 +17,7 @@ from mailcrm.store.database import Database, Row
 from mailcrm.store.folders import place
 from mailcrm.store.links import mark_due
 from mailcrm.store.packed import pack, unpack
-from mailcrm.store.rows import email_row, instant
+from mailcrm.store.rows import email_row
 from mailcrm.store.threads import Received, refresh_threads, threads_for
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def exported_emails(db: Database, account_id: int) -> "Iterator[list[tuple[Email
     after = 0
     while rows := batch(db.read("exported_emails", account_id=account_id, after=after, limit=EMAILS_AT_ONCE)):
         found = sources(db, [row["id"] for row in rows])
-        yield [(full, found[full.row.id]) for full in _full(db, rows)]
+        yield [(full, found[full.row.id]) for full in full_emails(db, rows)]
         after = rows[-1]["id"]
 
 
@@ -183,16 +182,19 @@ def email_source(db: Database, email_id: int) -> bytes:
 
 def thread_emails(db: Database, thread_id: int) -> "list[EmailFull]":
     """Return the emails of a thread, oldest first, with all that they say."""
-    return _full(db, db.read("thread_emails", thread_id=thread_id))
+    return full_emails(db, db.read("thread_emails", thread_id=thread_id))
 
 
-def _full(db: Database, rows: Sequence[Row]) -> "list[EmailFull]":
+def full_emails(db: Database, rows: Sequence[Row]) -> "list[EmailFull]":
+    """Return emails with all that they say, in the order of `rows`."""
     from mailcrm.core.parsed import EmailFull  # late: most commands show no email
 
-    recipients = _recipients(db, [row["id"] for row in rows])
+    people = recipients(db, [row["id"] for row in rows])
     return [
         EmailFull(
-            row=email_row(row, recipients[row["id"]]),
+            row=email_row(
+                row, people[row["id"]], files=tuple(a.name or a.type for a in said.attachments if a.is_file())
+            ),
             participants=said.participants,
             from_ambiguous=said.from_ambiguous,
             attachments=said.attachments,
@@ -216,33 +218,13 @@ def search_emails(db: Database, query: str, *, limit: int) -> list[EmailRow]:
 
     expression = db.match(parse_query(query))
     rows = db.read("search_emails", query=expression, limit=limit)
-    recipients = _recipients(db, [row["id"] for row in rows])
-    return [email_row(row, recipients[row["id"]]) for row in rows]
+    people = recipients(db, [row["id"] for row in rows])
+    return [email_row(row, people[row["id"]]) for row in rows]
 
 
-def timeline(
-    db: Database, *, deal_id: int | None = None, contact_id: int | None = None, limit: int
-) -> list[EmailRow]:
-    """Return the emails linked to a deal or a contact, newest first, each message once with its holders."""
-    rows = db.read("timeline", deal_id=deal_id, contact_id=contact_id, limit=limit)
-    copies: dict[_Message, list[str]] = defaultdict(list)
-    ids = sorted({row["message_id"] for row in rows if row["message_id"] is not None})
-    for copy in db.read("holders", texts=ids, deal_id=deal_id, contact_id=contact_id):
-        copies[_message(copy)].append(copy["address"])
-    recipients = _recipients(db, [row["id"] for row in rows])
-    return [email_row(row, recipients[row["id"]], tuple(copies.get(_message(row), ()))) for row in rows]
-
-
-def _recipients(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def recipients(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Return those of the To fields of emails, by name or by address."""
     found: dict[int, list[str]] = {key: [] for key in ids}
     for row in db.read("recipients", ids=ids):
         found[row["email_id"]].append(called(row["name"], row["address"]))
     return {key: tuple(people) for key, people in found.items()}
-
-
-_Message: TypeAlias = tuple[str | None, str, datetime | None]
-
-
-def _message(row: Row) -> _Message:
-    """Return what two copies of one message have in common."""
-    return row["message_id"], row["from_address"], instant(row["sent_at"])

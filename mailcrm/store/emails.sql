@@ -69,33 +69,5 @@ JOIN thread t ON t.id = e.thread_id
 JOIN account a ON a.id = e.account_id
 ORDER BY hit.rank, e.received_at DESC, e.id DESC LIMIT :limit
 
--- timeline --
--- The emails linked to a contact or a deal, each message once though several colleagues hold it.
--- A Message-ID is chosen by the sender, so sender and date must agree before two are one.
-SELECT * FROM (
-    SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject,
-           e.preview, e.from_address, e.from_name, e.sent_at, e.received_at, e.direction,
-           e.has_attachment, e.truncated, e.gone_at,
-           row_number() OVER (
-               PARTITION BY COALESCE(e.message_id, CAST(e.id AS TEXT)), e.from_address, e.sent_at
-               ORDER BY e.received_at, e.id) AS copy
-    FROM email e
-    JOIN thread t ON t.id = e.thread_id
-    JOIN account a ON a.id = e.account_id
-    WHERE e.thread_id IN (SELECT l.thread_id FROM link l
-                          WHERE l.deal_id = CAST(:deal_id AS BIGINT)
-                             OR l.contact_id = CAST(:contact_id AS BIGINT))
-) AS copies
-WHERE copy = 1 ORDER BY received_at DESC, id DESC LIMIT :limit
-
--- holders --
-SELECT DISTINCT e.message_id, e.from_address, e.sent_at, a.address
-FROM email e JOIN account a ON a.id = e.account_id
-WHERE e.message_id IN {each:texts}
-  AND e.thread_id IN (SELECT l.thread_id FROM link l
-                      WHERE l.deal_id = CAST(:deal_id AS BIGINT)
-                         OR l.contact_id = CAST(:contact_id AS BIGINT))
-ORDER BY a.address
-
 -- account_email_count --
 SELECT count(*) AS count FROM email WHERE account_id = :account_id

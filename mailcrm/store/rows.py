@@ -28,7 +28,12 @@ def sure_instant(value: Any) -> datetime:  # noqa: ANN401 (likewise)
     return moment
 
 
-def email_row(row: Mapping[str, Any], recipients: tuple[str, ...], holders: tuple[str, ...] = ()) -> EmailRow:
+def email_row(
+    row: Mapping[str, Any],
+    recipients: tuple[str, ...],
+    holders: tuple[str, ...] = (),
+    files: tuple[str, ...] = (),
+) -> EmailRow:
     """Return a line of a timeline, a search or a thread."""
     return EmailRow(
         id=row["id"],
@@ -49,6 +54,7 @@ def email_row(row: Mapping[str, Any], recipients: tuple[str, ...], holders: tupl
         visibility=Visibility(row["visibility"]),
         team=row["team_id"] is not None,
         holders=holders or (row["account"],),
+        files=files,
     )
 
 

@@ -53,6 +53,7 @@ from mailcrm.store.location import sqlite_path
 from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
 from mailcrm.store.sqlite import SqliteDatabase
+from mailcrm.store.timeline import timeline
 from tests.conftest import FIRST, NOW, Store, _login_maker, login_of
 from tests.servers.postgres import PostgresServer, database_of
 from tests.store.worlds import SERVER, connect, folder, letter, save
@@ -1081,7 +1082,7 @@ def test_fault_9_holders_of_one_message_agree_on_when_it_was_sent(scene: Scene) 
         ).threads
         threads.set_visibility(db, thread, Visibility.SHARED)
         linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
-    for row in emails.timeline(scene.ann, contact_id=kim.id, limit=9):
+    for row in timeline(scene.ann, kim, limit=9).emails:
         if row.message_id == "same@example.org":
             shown[row.sent_at] = row.holders
     assert shown == {NOW: (FIRST,), NOW - timedelta(days=1): (BOB,)}
