@@ -29,13 +29,17 @@ FROM lead x LEFT JOIN deal d ON d.id = x.deal_id JOIN link l ON l.lead_id = x.id
 WHERE x.organization_id = :organization_id OR d.organization_id = :organization_id
 
 -- timeline_page --
--- Copies of one message stand each in its place.
+-- Copies of one message stand each in its place. Thread and account are looked up for the page alone.
 SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
        e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
        e.gone_at
-FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
-WHERE e.thread_id IN {each:ids} AND (e.received_at, e.id) < (CAST(:received_at AS {instant}), :id)
-ORDER BY e.received_at DESC, e.id DESC LIMIT :limit
+FROM (SELECT n.id FROM email n
+      WHERE n.thread_id IN {each:ids} AND (n.received_at, n.id) < (CAST(:received_at AS {instant}), :id)
+      ORDER BY n.received_at DESC, n.id DESC LIMIT :limit) AS newest
+JOIN email e ON e.id = newest.id
+JOIN thread t ON t.id = e.thread_id
+JOIN account a ON a.id = e.account_id
+ORDER BY e.received_at DESC, e.id DESC
 
 -- timeline_copies --
 SELECT e.id, e.message_id, e.from_address, e.sent_at, e.received_at, a.address AS holder

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailcrm import linking
 from mailcrm.core.errors import NotFound, NotPermitted, UsageError
-from mailcrm.core.model import Account, Contact, Direction, Folder, ParticipantRole, Visibility
+from mailcrm.core.model import Account, Direction, Folder, ParticipantRole
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, Span, SpanKind
 from mailcrm.core.plan import digest
 from mailcrm.core.search_terms import terms
-from mailcrm.store import Database, contacts, deals, emails, folders, links, open_database, sqlite, threads
+from mailcrm.store import Database, emails, folders, links, open_database, sqlite
 from mailcrm.store.database import NEWEST
 from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
@@ -504,102 +503,3 @@ def test_both_databases_find_the_same(
         else:
             answers.append({hit.message_id for hit in hits if hit.account == account.address})
     assert answers[0] == answers[1]
-
-
-# --- timelines ----------------------------------------------------------------------------------
-
-
-class Office:
-    """Ann, Bob and Cat hold the same message from Kim; each thread is linked to Kim and to the deal."""
-
-    def __init__(self, store: Store) -> None:
-        self.people = [store.as_member(FIRST), store.add_member(BOB), store.add_member(CAT)]
-        self.ann, self.bob, self.cat = self.people
-        self.kim = contacts.create_contact(self.ann, name="Kim", addresses=["kim@example.kr"])
-        self.deal = deals.create_deal(
-            self.ann, title="Big", contact_ids=[], value=None, currency=None, at=NOW
-        )
-        self.boxes = [connect(db, db.viewer.address) for db in self.people]
-        self.inboxes = [folder(db, box) for db, box in zip(self.people, self.boxes, strict=True)]
-        self.threads = [self.receive(n, letter(1, "same@example.org")) for n in range(3)]
-
-    def receive(self, who: int, mail: emails.NewEmail) -> int:
-        db = self.people[who]
-        (thread,) = save(db, self.boxes[who], self.inboxes[who], mail).threads
-        row = threads.thread(db, str(thread))
-        if not row.contacts:
-            linking.link_thread(db, row, self.kim, now=NOW)
-            linking.link_thread(db, row, self.deal, now=NOW)
-        return thread
-
-    def share(self, who: int) -> None:
-        threads.set_visibility(self.people[who], self.threads[who], Visibility.SHARED)
-
-    def shown(self, viewer: Database) -> list[tuple[str | None, tuple[str, ...]]]:
-        by_contact = emails.timeline(viewer, contact_id=self.kim.id, limit=9)
-        assert by_contact == emails.timeline(viewer, deal_id=self.deal.id, limit=9)
-        return [(row.message_id, row.holders) for row in by_contact]
-
-
-@pytest.fixture
-def office(store: Store) -> Office:
-    return Office(store)
-
-
-def test_a_timeline_shows_a_message_once_with_the_holders_whom_the_viewer_may_see(office: Office) -> None:
-    assert office.shown(office.ann) == [("same@example.org", (FIRST,))]
-    office.share(1)
-    assert office.shown(office.ann) == [("same@example.org", (FIRST, BOB))]
-    assert office.shown(office.bob) == [("same@example.org", (BOB,))]
-    assert office.shown(office.cat) == [("same@example.org", (BOB, CAT))]
-    office.share(2)
-    assert office.shown(office.bob) == [("same@example.org", (BOB, CAT))]
-    assert office.shown(office.ann) == [("same@example.org", (FIRST, BOB, CAT))]
-
-
-def test_a_timeline_shows_nothing_of_threads_that_are_not_linked(office: Office) -> None:
-    save(office.ann, office.boxes[0], office.inboxes[0], letter(2, "other@example.org"))
-    assert office.shown(office.ann) == [("same@example.org", (FIRST,))]
-
-
-def test_a_timeline_begins_with_the_newest_and_ends_at_its_limit(office: Office) -> None:
-    for uid in (2, 3, 4):
-        office.receive(0, letter(uid, f"{uid}@example.org", received_at=NOW + timedelta(hours=uid)))
-    names = [name for name, _ in office.shown(office.ann)]
-    assert names == ["4@example.org", "3@example.org", "2@example.org", "same@example.org"]
-    assert len(emails.timeline(office.ann, contact_id=office.kim.id, limit=2)) == 2
-
-
-@pytest.mark.parametrize("difference", ["sender", "date"])
-def test_a_forged_message_id_hides_no_message(office: Office, difference: str) -> None:
-    people = {ParticipantRole.FROM: "evil@example.org", ParticipantRole.TO: FIRST}
-    forged = (
-        letter(2, "same@example.org", people=people, raw=b"forged")
-        if difference == "sender"
-        else letter(2, "same@example.org", sent_at=NOW - timedelta(days=9), raw=b"forged")
-    )
-    office.receive(0, forged)
-    assert len(office.shown(office.ann)) == 2
-
-
-def test_messages_without_a_message_id_are_all_shown(office: Office) -> None:
-    for uid in (2, 3):
-        office.receive(0, letter(uid, None, raw=str(uid).encode()))
-    assert [holders for name, holders in office.shown(office.ann) if name is None] == [(FIRST,), (FIRST,)]
-
-
-def test_a_timeline_of_nobody_is_empty(db: Database) -> None:
-    assert emails.timeline(db, contact_id=987654, limit=9) == []
-    assert emails.timeline(db, limit=9) == []
-
-
-def test_a_contact_and_a_deal_of_one_number_have_timelines_of_their_own(
-    db: Database, account: Account, inbox: Folder
-) -> None:
-    kim: Contact = contacts.create_contact(db, name="Kim", addresses=[])
-    deal = deals.create_deal(db, title="Big", contact_ids=[], value=None, currency=None, at=NOW)
-    assert kim.id == deal.id
-    (thread,) = save(db, account, inbox, letter(1, "a@example.org")).threads
-    linking.link_thread(db, threads.thread(db, str(thread)), kim, now=NOW)
-    assert len(emails.timeline(db, contact_id=kim.id, limit=9)) == 1
-    assert emails.timeline(db, deal_id=deal.id, limit=9) == []
