@@ -96,9 +96,9 @@ def _cursor(position: Position | None) -> str | None:
 def _position(cursor: str) -> Position:
     moment, _, number = cursor.strip().rpartition("Z.")
     try:
-        if not (number.isascii() and number.isdecimal() and len(number) < 19):
-            raise ValueError(number)
-        return Position(datetime.fromisoformat(moment).replace(tzinfo=UTC), int(number))
+        # No database has a larger number.
+        email_id = min(abs(int(number)), TOP.id)
+        return Position(datetime.fromisoformat(moment).replace(tzinfo=UTC), email_id)
     except ValueError as error:
         raise UsageError(
             f"{cursor!r} is no place in a timeline.",

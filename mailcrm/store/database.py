@@ -24,6 +24,7 @@ SUBJECTS = (
     "accounts",
     "contacts",
     "contents",
+    "correspondents",
     "deals",
     "emails",
     "folders",

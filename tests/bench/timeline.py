@@ -1,8 +1,8 @@
 """What it costs to show records in a large store: timelines, last contacts, bounces, unknown people.
 
-A store of 100,000 emails is written as rows, by the owner of the schema, and asked by a member whose
-colleagues share half of their threads. `BENCH_EMAILS` names another number. Run with
-`python -m tests.bench.timeline`.
+A store of 100,000 emails is written as rows, by the owner of the schema. A member who has a quarter of them
+asks; colleagues have the others in accounts of their team, and share half of the threads. Run with
+`python -m tests.bench.timeline`; `BENCH_EMAILS` names another number.
 """
 
 import os
@@ -19,6 +19,7 @@ import psycopg
 
 from mailcrm.core.model import Organization
 from mailcrm.store import Database, open_database, sqlite
+from mailcrm.store.correspondents import bounces, last_contacts, unknown_correspondents
 from mailcrm.store.location import is_postgres, sqlite_path
 from mailcrm.store.migrate import migrate
 from mailcrm.timeline import contact_timeline, deal_timeline, organization_timeline
@@ -34,7 +35,6 @@ _OF_DEAL = 1_000
 #: Every tenth email of an account is a copy of one that the account before it holds.
 _COPIED = 10
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_FIRST = "member1@example.com"
 
 _EMAIL_COLUMNS = (
     "id, account_id, thread_id, message_id, digest, subject, preview, from_address, from_name, sent_at,"
@@ -52,23 +52,26 @@ def main() -> None:
         url = f"sqlite:///{Path(folder) / 'mailcrm.db'}"
         migrate(url)
         fill(url)
-        measure("SQLite", open_database(url, viewer=_FIRST))
+        measure("SQLite", *(open_database(url, viewer=f"member{number}@example.com") for number in (1, 2)))
     server = PostgresServer()
     try:
         url = server.create_database()
         migrate(url)
         fill(url)
-        for number in range(1, _MEMBERS + 1):
-            server.create_login(f"member{number}", f"secret{number}")
+        logins = ("member1", "member2")
+        for login in logins:
+            server.create_login(login, f"secret-{login}")
         with psycopg.connect(server.superuser_url(database_of(url)), autocommit=True) as superuser:
-            superuser.execute("GRANT mailcrm_member TO member1")
+            superuser.execute("GRANT mailcrm_member TO member1, member2")
             superuser.execute("VACUUM ANALYZE")
-        measure("PostgreSQL", open_database(server.url(database_of(url), "member1"), viewer=None))
+        measure(
+            "PostgreSQL", *(open_database(server.url(database_of(url), one), viewer=None) for one in logins)
+        )
     finally:
         server.stop()
 
 
-def measure(name: str, db: Database) -> None:
+def measure(name: str, db: Database, team: Database) -> None:
     """Print what each question costs, the first time and then in the median, in milliseconds."""
     company = Organization(id=1, name="Company 1", owner_id=1, domains=(), notes="")
     second = deal_timeline(db, "1", limit=50).next
@@ -78,8 +81,12 @@ def measure(name: str, db: Database) -> None:
         "small deal": lambda: deal_timeline(db, "30", limit=50),
         "contact": lambda: contact_timeline(db, "7", limit=50),
         "organization": lambda: organization_timeline(db, company, limit=50),
+        "last contact of one": lambda: last_contacts(db, [7]),
+        "last contacts of 200": lambda: last_contacts(db, range(1, 201)),
+        "bounces of 200": lambda: bounces(db, range(1, 201)),
+        "unknown correspondents of the team": lambda: unknown_correspondents(team, account_id=None, limit=26),
     }
-    with closing(db):
+    with closing(db), closing(team):
         for question, ask in questions.items():
             start = time.perf_counter()
             ask()
@@ -121,9 +128,14 @@ def _tables() -> dict[str, tuple[str, _Rows]]:
             "id, name, address, role, active, login",
             ((n, f"Member {n}", f"member{n}@example.com", "admin", True, f"member{n}") for n in members),
         ),
+        "team": ("id, name", [(1, "Sales")]),
+        "team_member": ("team_id, member_id", [(1, n) for n in members if n > 1]),
         "account": (
-            "id, address, owner_id, default_visibility",
-            ((n, f"member{n}@example.com", n, "private") for n in members),
+            "id, address, owner_id, team_id, default_visibility",
+            (
+                (n, f"member{n}@example.com", None if n > 1 else n, 1 if n > 1 else None, "private")
+                for n in members
+            ),
         ),
         "account_connection": (
             connection,
