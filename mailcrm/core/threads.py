@@ -1,11 +1,16 @@
-"""Which thread an email belongs to: by Message-ID, In-Reply-To and References, never by subject alone.
+"""Which thread an email belongs to: by Message-ID, In-Reply-To and References.
 
-The ids of emails that were not seen yet count as well, so the order of arrival does not matter.
-Storing threads is left to `mailcrm.store.threads`.
+The ids of emails that were not seen yet count as well, so the order of arrival does not matter. What a
+person split stays apart. Threads by subject are left to `core.subjects`, storing threads to
+`mailcrm.store.threads`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_NOTHING_APART: Mapping[int, AbstractSet[int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,38 +25,101 @@ class Conversation:
     threads: tuple[int, ...]
 
 
+@dataclass(kw_only=True, slots=True)
+class _Group:
+    """A conversation that is still being found."""
+
+    emails: list[int] = field(default_factory=list)
+    ids: dict[str, None] = field(default_factory=dict)
+    threads: set[int] = field(default_factory=set)
+
+
 def thread_ids(
-    message_id: str | None, in_reply_to: Iterable[str], references: Iterable[str]
+    message_id: str | None, in_reply_to: Iterable[str], references: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return every id that ties an email to its thread (RFC 5322, 3.6.4), each once."""
+    """Return every id that ties an email to its thread (RFC 5322, 3.6.4), each once.
+
+    Its own comes first, then those that it names, the nearest ancestor first: In-Reply-To, then the last of
+    References.
+    """
     own = (message_id,) if message_id else ()
-    return tuple(dict.fromkeys((*own, *in_reply_to, *references)))
+    return tuple(dict.fromkeys((*own, *in_reply_to, *reversed(references))))
 
 
-def conversations(emails: Sequence[Sequence[str]], known: Mapping[str, int]) -> list[Conversation]:
+def conversations(
+    emails: Sequence[Sequence[str]],
+    known: Mapping[str, int],
+    apart: Mapping[int, AbstractSet[int]] = _NOTHING_APART,
+) -> list[Conversation]:
     """Return the conversations that emails make, given the ids of each, in the order of their first email.
 
-    `known` maps ids to the account's threads. Whatever shares an id or a thread belongs together.
+    `known` maps ids to the account's threads. Whatever shares an id or a thread belongs together, unless it
+    would unite two threads that are `apart`: then the first id of an email, as `thread_ids` orders them,
+    says where it goes, and the id of the other thread goes on naming that one.
     """
-    found: list[tuple[list[int], dict[str, None], set[int]]] = []
+    groups: list[_Group] = []
     at: dict[str | int, int] = {}
     for position, ids in enumerate(emails):
-        threads = {known[name] for name in ids if name in known}
-        here, *others = sorted({at[key] for key in (*ids, *threads) if key in at}) or [len(found)]
-        if here == len(found):
-            found.append(([], {}, set()))
-        held, names, joined = found[here]
-        held.append(position)
-        names.update(dict.fromkeys(ids))
-        joined |= threads
-        for other in others:
-            held += found[other][0]
-            names.update(found[other][1])
-            joined |= found[other][2]
-            found[other] = ([], {}, set())
-        at.update(dict.fromkeys((*names, *joined) if others else (*ids, *threads), here))
+        here = _joined(groups, at, ids, known, apart)
+        group = groups[here]
+        group.emails.append(position)
+        for name in ids:
+            if at.setdefault(name, here) == here:
+                group.ids[name] = None
     return [
-        Conversation(emails=tuple(sorted(held)), ids=tuple(names), threads=tuple(sorted(joined)))
-        for held, names, joined in found
-        if held
+        Conversation(
+            emails=tuple(sorted(group.emails)),
+            ids=tuple(group.ids),
+            threads=tuple(sorted(group.threads)),
+        )
+        for group in sorted((one for one in groups if one.emails), key=lambda one: min(one.emails))
     ]
+
+
+def _joined(
+    groups: list[_Group],
+    at: dict[str | int, int],
+    ids: Sequence[str],
+    known: Mapping[str, int],
+    apart: Mapping[int, AbstractSet[int]],
+) -> int:
+    """Unite the groups that these ids name, as far as nothing forbids it, and return where that is."""
+    here: int | None = None
+    for name in ids:
+        if name not in at and name in known:
+            at[name] = _of_thread(groups, at, known[name])
+            groups[at[name]].ids[name] = None
+        there = at.get(name)
+        if there is None or there == here:
+            continue
+        if here is None:
+            here = there
+        elif not _are_apart(groups[here].threads, groups[there].threads, apart):
+            here, gone = min(here, there), max(here, there)
+            _unite(groups, at, here, gone)
+    if here is None:
+        groups.append(_Group())
+        here = len(groups) - 1
+    return here
+
+
+def _of_thread(groups: list[_Group], at: dict[str | int, int], thread: int) -> int:
+    if thread not in at:
+        groups.append(_Group(threads={thread}))
+        at[thread] = len(groups) - 1
+    return at[thread]
+
+
+def _unite(groups: list[_Group], at: dict[str | int, int], here: int, gone: int) -> None:
+    group, other = groups[here], groups[gone]
+    group.emails += other.emails
+    group.ids.update(other.ids)
+    group.threads |= other.threads
+    at.update(dict.fromkeys((*other.ids, *other.threads), here))
+    groups[gone] = _Group()
+
+
+def _are_apart(
+    threads: AbstractSet[int], others: AbstractSet[int], apart: Mapping[int, AbstractSet[int]]
+) -> bool:
+    return any(not others.isdisjoint(apart[one]) for one in threads if one in apart)

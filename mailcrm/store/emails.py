@@ -142,6 +142,7 @@ def _received(item: NewEmail) -> Received:
         ids=thread_ids(parsed.message_id, parsed.in_reply_to, parsed.references),
         subject=parsed.subject,
         received_at=item.arrival.received_at,
+        direction=item.content.direction,
     )
 
 

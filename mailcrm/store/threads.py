@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailcrm.core.errors import NotFound, NotPermitted
-from mailcrm.core.model import Account, Link, ThreadRow, Visibility, called
-from mailcrm.core.threads import conversations
+from mailcrm.core.model import Account, Direction, Link, ThreadRow, Visibility, called
+from mailcrm.core.threads import Conversation, conversations
 from mailcrm.store import links
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import sure_instant
@@ -16,11 +16,15 @@ from mailcrm.store.suggestions import suggestions_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
-    """What decides the thread of an email: the ids that it carries; subject and date are for a new one."""
+    """What decides the thread of an email: the ids that it carries, as `core.threads` orders them.
+
+    Subject and date are for a new thread, `direction` says whether it brings an archived one back.
+    """
 
     ids: tuple[str, ...]
     subject: str
     received_at: datetime
+    direction: Direction
 
 
 def threads_for(db: Database, account: Account, found: Sequence[Received]) -> list[int]:
@@ -30,7 +34,8 @@ def threads_for(db: Database, account: Account, found: Sequence[Received]) -> li
         row["message_id"]: row["thread_id"]
         for row in db.read("threads_by_reference", account_id=account.id, texts=sorted(names))
     }
-    together = conversations([one.ids for one in found], known)
+    together = conversations([one.ids for one in found], known, splits(db, set(known.values())))
+    _unarchive(db, found, together)
     made = db.insert_many(
         "create_thread",
         [
@@ -60,11 +65,35 @@ def threads_for(db: Database, account: Account, found: Sequence[Received]) -> li
     return [threads[position] for position in range(len(found))]
 
 
+def _unarchive(db: Database, found: Sequence[Received], together: Iterable[Conversation]) -> None:
+    """Bring archived threads back to the inbox, to which somebody wrote something newer than they had."""
+    stored = {thread: one for one in together for thread in one.threads if one.emails}
+    for row in db.read("archived_threads", ids=sorted(stored)):
+        received = [
+            found[position].received_at
+            for position in stored[row["id"]].emails
+            if found[position].direction is Direction.IN
+        ]
+        if received:
+            db.write("unarchive_for", id=row["id"], received_at=max(received))
+
+
+def splits(db: Database, ids: Iterable[int]) -> dict[int, set[int]]:
+    """Return for each of these threads those that a person split from it."""
+    found: dict[int, set[int]] = defaultdict(set)
+    wanted = sorted(ids)
+    if wanted:
+        for row in db.read("splits", ids=wanted):
+            found[row["thread_id"]].add(row["other_id"])
+    return found
+
+
 def merge_thread(db: Database, *, into: int, merged: int) -> None:
     """Make one thread of two: links are united, the stricter visibility wins, `merged` is no more."""
     both = {"thread_id": into, "merged_id": merged}
     lock_threads(db, (into, merged))
     db.write("merge_visibility", **both)
+    db.write("merge_archived", **both)
     db.write("merge_away_automatic_links", **both)
     db.write("merge_links", **both)
     db.write("merge_refusals", **both)

@@ -12,6 +12,19 @@ SELECT id FROM thread WHERE id IN {each:ids} ORDER BY id {lock}
 SELECT message_id, thread_id FROM thread_reference
 WHERE account_id = :account_id AND message_id IN {each:texts}
 
+-- splits --
+SELECT thread_id, other_id FROM thread_split WHERE thread_id IN {each:ids}
+
+-- archived_threads --
+SELECT id FROM thread WHERE archived AND id IN {each:ids}
+
+-- unarchive_for --
+-- Old mail that a longer history brings is no news.
+UPDATE main.thread SET archived = FALSE
+WHERE id = :id
+  AND NOT EXISTS (SELECT 1 FROM email e
+                  WHERE e.thread_id = thread.id AND e.direction = 'in' AND e.received_at >= :received_at)
+
 -- add_thread_reference --
 INSERT INTO main.thread_reference (account_id, message_id, thread_id)
 VALUES (:account_id, :message_id, :thread_id)
@@ -86,6 +99,11 @@ WHERE s.other_id = :merged_id AND s.thread_id <> :thread_id
 -- The stricter of the two: mail that was private stays so.
 UPDATE main.thread SET visibility = 'private'
 WHERE id = :thread_id AND EXISTS (SELECT 1 FROM thread t WHERE t.id = :merged_id AND t.visibility = 'private')
+
+-- merge_archived --
+-- What is archived stays away only when all of it is.
+UPDATE main.thread SET archived = FALSE
+WHERE id = :thread_id AND EXISTS (SELECT 1 FROM thread t WHERE t.id = :merged_id AND NOT t.archived)
 
 -- remove_thread --
 DELETE FROM main.thread WHERE id = :thread_id
