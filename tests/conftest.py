@@ -53,7 +53,7 @@ class Store:
         if login is not None:
             self._login(login)
         members.create_member(
-            self.as_member(FIRST), name=login_of(address), address=address, role=role, login=login
+            self.as_member(FIRST), name=login_of(address), address=address, role=role, login=login, at=NOW
         )
         return self.as_member(address)
 

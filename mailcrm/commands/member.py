@@ -45,6 +45,44 @@ def list_members(context: typer.Context) -> None:
     )
 
 
+_Member = Annotated[str, typer.Argument(help="number, address or name")]
+
+
+@_app.command("show")
+def show(context: typer.Context, member: _Member) -> None:
+    """Print a member, and what admins did to the member, when and who."""
+    from mailcrm.render import Column
+    from mailcrm.store import history, members
+
+    invocation: Invocation = context.obj
+    display = invocation.display
+    with invocation.open_store() as db:
+        found = members.member(db, member)
+        events = history.member_events(db, found.id)
+    if display.as_json:
+        display.document({"member": found, "history": events})
+        return
+    display.heading(found.name)
+    display.fields(
+        [
+            ("member", found.id),
+            ("address", found.address),
+            ("role", found.role.value),
+            ("active", "yes" if found.active else "no"),
+            ("login", found.login),
+        ]
+    )
+    display.table(
+        [
+            Column(heading="WHEN"),
+            Column(heading="WHO", ratio=2),
+            Column(heading="DID", style="bold"),
+        ],
+        [(one.done_at, one.done_by, one.action) for one in events],
+        empty="The first member of the store.",
+    )
+
+
 @_app.command("create")
 def create(
     context: typer.Context,
@@ -70,7 +108,9 @@ def create(
         )
     with invocation.open_store() as db:
         admin = db.viewer.address
-        made = members.create_member(db, name=called, address=own, role=role, login=login)
+        made = members.create_member(
+            db, name=called, address=own, role=role, login=login, at=invocation.now()
+        )
     sentence = f"Member {made.id} {made.name} is made."
     if not on_postgres:
         sentence += (
@@ -78,9 +118,6 @@ def create(
             f'or member = "{admin}" in config.toml.'
         )
     invocation.display.done(sentence, made)
-
-
-_Member = Annotated[str, typer.Argument(help="number, address or name")]
 
 
 @_app.command("edit")
@@ -101,6 +138,7 @@ def edit(
             found,
             name=found.name if name is None else answers.name(name, "member"),
             role=found.role if role is None else role,
+            at=invocation.now(),
         )
     invocation.display.done(f"Member {changed.id} {changed.name} is {changed.role.value}.", changed)
 
@@ -124,6 +162,6 @@ def _set_active(invocation: Invocation, text: str, *, active: bool) -> None:
         found = members.member(db, text)
         if not active:
             members.require_another_admin(db, found)
-        members.set_active(db, found, active=active)
+        members.set_active(db, found, active=active, at=invocation.now())
         changed = members.member(db, found.address)
     invocation.display.done(f"{changed.address} is {'active' if changed.active else 'deactivated'}.", changed)

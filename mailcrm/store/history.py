@@ -37,10 +37,10 @@ class MemberAction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """Something that was done: when, by whom, what, and to what."""
+    """Something that was done: when, by whom (None: the automatic rule), what, and to what."""
 
     done_at: datetime
-    done_by: str
+    done_by: str | None
     action: str
     detail: str
 
@@ -65,8 +65,11 @@ def add_thread_events(
 
 
 def thread_events(db: Database, thread_id: int) -> list[Event]:
-    """Return what was done to a thread, oldest first; nothing to those who do not manage it."""
-    return [
+    """Return what was done to a thread, oldest first, also the links that the automatic rule made.
+
+    Nobody did those. To those who do not manage the thread there is nothing to tell.
+    """
+    done = [
         Event(
             done_at=sure_instant(row["done_at"]),
             done_by=row["done_by"],
@@ -75,8 +78,31 @@ def thread_events(db: Database, thread_id: int) -> list[Event]:
         )
         for row in db.read("thread_events", thread_id=thread_id)
     ]
+    made = [
+        Event(
+            done_at=sure_instant(row["linked_at"]),
+            done_by=None,
+            action=ThreadAction.LINKED,
+            detail=row["detail"],
+        )
+        for row in db.read("automatic_links", thread_id=thread_id)
+    ]
+    return sorted([*made, *done], key=lambda event: event.done_at)
 
 
 def add_member_event(db: Database, member_id: int, action: MemberAction, *, at: datetime) -> None:
     """Record what the viewer does to a member."""
     db.write("add_member_event", member_id=member_id, done_by=db.viewer.id, done_at=at, action=action)
+
+
+def member_events(db: Database, member_id: int) -> list[Event]:
+    """Return what was done to a member, oldest first."""
+    return [
+        Event(
+            done_at=sure_instant(row["done_at"]),
+            done_by=row["done_by"],
+            action=row["action"],
+            detail="",
+        )
+        for row in db.read("member_events", member_id=member_id)
+    ]

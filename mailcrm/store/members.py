@@ -1,8 +1,11 @@
 """Members and teams."""
 
+from datetime import datetime
+
 from mailcrm.core.errors import AlreadyExists, NotFound, NotPermitted, UsageError
 from mailcrm.core.model import Member, MemberRole, Team
 from mailcrm.store.database import Database
+from mailcrm.store.history import MemberAction, add_member_event
 
 
 def members(db: Database) -> list[Member]:
@@ -22,7 +25,9 @@ def member(db: Database, text: str) -> Member:
     raise NotFound(f"There is no member {text!r}.", hint="See `mailcrm member list`.")
 
 
-def create_member(db: Database, *, name: str, address: str, role: MemberRole, login: str | None) -> Member:
+def create_member(
+    db: Database, *, name: str, address: str, role: MemberRole, login: str | None, at: datetime
+) -> Member:
     """Add a member; raises AlreadyExists for a known address or login, NotPermitted unless an admin asks."""
     for known in members(db):
         if address == known.address:
@@ -30,19 +35,25 @@ def create_member(db: Database, *, name: str, address: str, role: MemberRole, lo
         if login is not None and login == known.login:
             raise AlreadyExists(f"The login {login!r} belongs to {known.address}.")
     # The active flag travels as a parameter because the two databases spell it differently.
-    db.insert("create_member", name=name, address=address, role=role, active=True, login=login)
+    with db.transaction():
+        made = db.insert("create_member", name=name, address=address, role=role, active=True, login=login)
+        add_member_event(db, made, MemberAction.CREATED, at=at)
     return member(db, address)
 
 
-def edit_member(db: Database, known: Member, *, name: str, role: MemberRole) -> Member:
+def edit_member(db: Database, known: Member, *, name: str, role: MemberRole, at: datetime) -> Member:
     """Change name and role of a member, for admins.
 
     Raises NotPermitted, or UsageError when nobody would be an admin any more.
     """
     if role is not MemberRole.ADMIN:
         require_another_admin(db, known)
-    if not db.write("edit_member", id=known.id, name=name, role=role):
-        raise NotPermitted("Only an admin changes members.")
+    with db.transaction():
+        if (name, role) != (known.name, known.role):
+            # First, because who steps down can record nothing afterwards.
+            add_member_event(db, known.id, MemberAction.EDITED, at=at)
+        if not db.write("edit_member", id=known.id, name=name, role=role):
+            raise NotPermitted("Only an admin changes members.")
     return member(db, known.address)
 
 
@@ -56,10 +67,17 @@ def require_another_admin(db: Database, known: Member) -> None:
         )
 
 
-def set_active(db: Database, known: Member, *, active: bool) -> None:
-    """Deactivate a member, or take one back."""
-    if not db.write("deactivate_member", id=known.id, active=active):
+def set_active(db: Database, known: Member, *, active: bool, at: datetime) -> None:
+    """Deactivate a member, or take one back; raises NotPermitted, or NotFound."""
+    if all(one.id != known.id for one in members(db)):
         raise NotFound(f"There is no member {known.address}.")
+    with db.transaction():
+        if active is not known.active:
+            # First, because who deactivates themselves can record nothing afterwards.
+            action = MemberAction.ACTIVATED if active else MemberAction.DEACTIVATED
+            add_member_event(db, known.id, action, at=at)
+        if not db.write("deactivate_member", id=known.id, active=active):
+            raise NotPermitted("Only an admin changes members.")
 
 
 def teams(db: Database) -> list[Team]:

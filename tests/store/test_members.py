@@ -4,8 +4,8 @@ import pytest
 
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, NotPermitted, UsageError
 from mailcrm.core.model import MemberRole
-from mailcrm.store import Database, accounts, members, open_database
-from tests.conftest import FIRST, Store
+from mailcrm.store import Database, accounts, history, members, open_database
+from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect
 
 BOB = "bob@example.com"
@@ -29,52 +29,55 @@ def test_a_member_is_found_by_address_name_and_number(db: Database) -> None:
 
 
 def test_an_address_and_a_login_belong_to_one_member(db: Database) -> None:
-    members.create_member(db, name="Bob", address=BOB, role=MemberRole.MEMBER, login="bob")
+    members.create_member(db, name="Bob", address=BOB, role=MemberRole.MEMBER, login="bob", at=NOW)
     with pytest.raises(AlreadyExists):
-        members.create_member(db, name="Other", address=BOB, role=MemberRole.MEMBER, login=None)
+        members.create_member(db, name="Other", address=BOB, role=MemberRole.MEMBER, login=None, at=NOW)
     with pytest.raises(AlreadyExists, match="bob"):
-        members.create_member(db, name="Other", address=CAT, role=MemberRole.MEMBER, login="bob")
+        members.create_member(db, name="Other", address=CAT, role=MemberRole.MEMBER, login="bob", at=NOW)
     assert len(members.members(db)) == 2
 
 
 def test_only_an_admin_makes_and_deactivates_members(store: Store) -> None:
     bob = store.add_member(BOB)
     with pytest.raises(NotPermitted):
-        members.create_member(bob, name="Cat", address=CAT, role=MemberRole.MEMBER, login=None)
+        members.create_member(bob, name="Cat", address=CAT, role=MemberRole.MEMBER, login=None, at=NOW)
     with pytest.raises((NotPermitted, NotFound)):
-        members.set_active(bob, members.member(bob, FIRST), active=False)
+        members.set_active(bob, members.member(bob, FIRST), active=False, at=NOW)
     assert [(one.address, one.active) for one in members.members(bob)] == [(FIRST, True), (BOB, True)]
 
 
 def test_a_deactivated_member_is_no_viewer_any_more_and_can_come_back(store: Store) -> None:
     db, bob = store.as_member(FIRST), store.add_member(BOB)
     connect(bob, BOB)
-    members.set_active(db, bob.viewer, active=False)
+    members.set_active(db, bob.viewer, active=False, at=NOW)
     assert members.members(bob) == []
     assert accounts.accounts(bob) == []
     with pytest.raises((NotPermitted, NotFound)):
         store.as_member(BOB)
     with pytest.raises(NotPermitted):
         connect(bob, "again@example.com")
-    members.set_active(db, bob.viewer, active=True)
+    members.set_active(db, bob.viewer, active=True, at=NOW)
     assert [account.address for account in accounts.accounts(store.as_member(BOB))] == [BOB]
 
 
 def test_an_admin_makes_another_one_and_the_last_one_stays(store: Store) -> None:
     db, bob = store.as_member(FIRST), store.add_member(BOB)
     with pytest.raises(NotPermitted):
-        members.edit_member(bob, bob.viewer, name="Bob", role=MemberRole.ADMIN)
+        members.edit_member(bob, bob.viewer, name="Bob", role=MemberRole.ADMIN, at=NOW)
     with pytest.raises(UsageError, match="only admin"):
-        members.edit_member(db, db.viewer, name="Ann", role=MemberRole.MEMBER)
-    changed = members.edit_member(db, bob.viewer, name="Robert", role=MemberRole.ADMIN)
+        members.edit_member(db, db.viewer, name="Ann", role=MemberRole.MEMBER, at=NOW)
+    changed = members.edit_member(db, bob.viewer, name="Robert", role=MemberRole.ADMIN, at=NOW)
     assert (changed.name, changed.role, changed.login) == ("Robert", MemberRole.ADMIN, bob.viewer.login)
-    assert members.edit_member(db, db.viewer, name="Ann", role=MemberRole.MEMBER).role is MemberRole.MEMBER
+    assert (
+        members.edit_member(db, db.viewer, name="Ann", role=MemberRole.MEMBER, at=NOW).role
+        is MemberRole.MEMBER
+    )
 
 
 def test_an_unknown_member_cannot_be_deactivated(store: Store) -> None:
     db, bob = store.as_member(FIRST), store.add_member(BOB)
     with pytest.raises(NotFound):
-        members.set_active(db, replace(bob.viewer, id=987654), active=False)
+        members.set_active(db, replace(bob.viewer, id=987654), active=False, at=NOW)
 
 
 def test_who_makes_a_team_belongs_to_it(store: Store) -> None:
@@ -161,3 +164,27 @@ def test_on_postgresql_the_login_says_who_it_is(store: Store) -> None:
 def test_a_login_that_is_no_member_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound, match="not an active member"):
         open_database(store._login("nobody"), viewer=None)
+
+
+@pytest.mark.rule("history-member")
+def test_what_admins_do_to_a_member_is_told_to_every_member(store: Store) -> None:
+    db, bob = store.as_member(FIRST), store.add_member(BOB)
+    known = bob.viewer
+    members.edit_member(db, known, name="Robert", role=known.role, at=NOW)
+    members.edit_member(db, members.member(db, BOB), name="Robert", role=known.role, at=NOW)
+    members.set_active(db, members.member(db, BOB), active=False, at=NOW)
+    members.set_active(db, members.member(db, BOB), active=True, at=NOW)
+    told = history.member_events(bob, known.id)
+    assert [(one.done_by, one.action) for one in told] == [
+        ("Ann", action) for action in ("created", "edited", "deactivated", "activated")
+    ]
+    assert {one.done_at for one in told} == {NOW}
+
+
+@pytest.mark.rule("history-member")
+def test_an_admin_who_leaves_is_told_of(store: Store) -> None:
+    db = store.as_member(FIRST)
+    bob = store.add_member(BOB, role=MemberRole.ADMIN)
+    members.set_active(db, db.viewer, active=False, at=NOW)
+    (told,) = history.member_events(bob, members.member(bob, FIRST).id)
+    assert (told.done_by, told.action) == ("Ann", "deactivated")
