@@ -1,19 +1,28 @@
 """Sharing a thread with the colleagues, keeping it private, and saying why somebody sees it."""
 
+from datetime import datetime
+
 from mailcrm.core.model import ThreadRow, Visibility
 from mailcrm.core.visibility import Verdict, World, may_see
 from mailcrm.store import accounts, threads
 from mailcrm.store.database import Database
+from mailcrm.store.history import ThreadAction, add_thread_events
 
 
-def share_thread(db: Database, thread: ThreadRow) -> None:
+def share_thread(db: Database, thread: ThreadRow, *, now: datetime) -> None:
     """Let every member read the thread, once it is linked; raises NotPermitted."""
-    threads.set_visibility(db, thread.id, Visibility.SHARED)
+    with db.transaction():
+        threads.set_visibility(db, thread.id, Visibility.SHARED)
+        if thread.visibility is not Visibility.SHARED:
+            add_thread_events(db, [thread.id], ThreadAction.SHARED, at=now)
 
 
-def privatize_thread(db: Database, thread: ThreadRow) -> None:
+def privatize_thread(db: Database, thread: ThreadRow, *, now: datetime) -> None:
     """Keep the thread to those who manage its account; raises NotPermitted."""
-    threads.set_visibility(db, thread.id, Visibility.PRIVATE)
+    with db.transaction():
+        threads.set_visibility(db, thread.id, Visibility.PRIVATE)
+        if thread.visibility is not Visibility.PRIVATE:
+            add_thread_events(db, [thread.id], ThreadAction.PRIVATIZED, at=now)
 
 
 def explain(db: Database, thread: ThreadRow) -> Verdict:

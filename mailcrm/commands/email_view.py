@@ -66,10 +66,10 @@ _ACTIONS = MappingProxyType(
 _NAMED = 8
 
 
-def show_email(display: Display, email: EmailFull, *, full: bool) -> None:
-    """Write an email; unless `full`, what its sender did not write now is folded."""
+def show_email(display: Display, email: EmailFull, place: int, *, full: bool) -> None:
+    """Write an email, the one at this place of its thread; unless `full`, what is not new is folded."""
     display.rule()
-    display.fields(list(_fields(email)))
+    display.fields([("email", place), *_fields(email)])
     display.text("")
     display.text(email.text.strip("\n") if full else folded(email))
 

@@ -17,6 +17,8 @@ def inbox(
     unread: Annotated[bool, typer.Option("--unread", help="only with mail that nobody read")] = False,
     unlinked: Annotated[bool, typer.Option("--unlinked", help="only without contact and deal")] = False,
     account: Annotated[str | None, typer.Option(metavar="A", help="only of this account")] = None,
+    label: Annotated[str | None, typer.Option(metavar="L", help="only with this label")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="the archived ones instead")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many")] = 25,
 ) -> None:
     """Show the newest conversations of your accounts with contact, deal and visibility."""
@@ -27,7 +29,15 @@ def inbox(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         account_id = accounts.account(db, account).id if account is not None else None
-        rows = threads.inbox(db, account_id=account_id, unlinked=unlinked, unread=unread, limit=limit + 1)
+        rows = threads.inbox(
+            db,
+            account_id=account_id,
+            unlinked=unlinked,
+            unread=unread,
+            label=threads.label(db, label) if label is not None else None,
+            archived=archived,
+            limit=limit + 1,
+        )
     if invocation.display.as_json:
         invocation.display.document(rows[:limit])
         return
@@ -40,6 +50,7 @@ def inbox(
             Column(heading="MAILS", right=True, room=80),
             Column(heading="CONTACT · DEAL", ratio=4, style="green"),
             Column(heading="SEEN BY"),
+            Column(heading="LABELS", ratio=2, piped=not any(row.labels for row in rows)),
         ],
         [
             (
@@ -50,6 +61,7 @@ def inbox(
                 row.email_count,
                 linked_to(row),
                 visibility(row),
+                ", ".join(row.labels),
             )
             for row in rows
         ],

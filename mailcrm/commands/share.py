@@ -26,7 +26,7 @@ def share(context: typer.Context, threads: _Threads) -> None:
     with invocation.open_store() as db, db.transaction():
         chosen = several(db, threads)
         for one in chosen:
-            share_thread(db, one)
+            share_thread(db, one, now=invocation.now())
     waiting = [str(one.id) for one in chosen if not (one.contacts or one.deals or one.leads)]
     invocation.display.done(
         f"Shared thread {numbers(chosen)}."
@@ -48,7 +48,7 @@ def privatize(context: typer.Context, threads: _Threads) -> None:
     with invocation.open_store() as db, db.transaction():
         chosen = several(db, threads)
         for one in chosen:
-            privatize_thread(db, one)
+            privatize_thread(db, one, now=invocation.now())
     invocation.display.done(
         f"Thread {numbers(chosen)} is private.",
         {"threads": [one.id for one in chosen], "visibility": "private"},

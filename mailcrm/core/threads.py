@@ -123,3 +123,30 @@ def _are_apart(
     threads: AbstractSet[int], others: AbstractSet[int], apart: Mapping[int, AbstractSet[int]]
 ) -> bool:
     return any(not others.isdisjoint(apart[one]) for one in threads if one in apart)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A stored email by what it answers: its own Message-ID, and the ids in In-Reply-To and References."""
+
+    id: int
+    message_id: str | None
+    named: frozenset[str]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Its own id and those that it names."""
+        return self.named | {self.message_id} if self.message_id else self.named
+
+
+def with_answers(emails: Sequence[Answer], first: AbstractSet[int]) -> frozenset[int]:
+    """Return the emails with these ids, their other copies, and all that answer them or answer an answer."""
+    waiting = [one for one in emails if one.id not in first]
+    leaving = [one for one in emails if one.id in first]
+    found = set(first)
+    while leaving:
+        ids = {one.message_id for one in leaving if one.message_id}
+        leaving = [one for one in waiting if not ids.isdisjoint(one.ids)]
+        found |= {one.id for one in leaving}
+        waiting = [one for one in waiting if one.id not in found]
+    return frozenset(found)

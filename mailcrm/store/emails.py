@@ -22,6 +22,7 @@ from mailcrm.store.threads import Received, refresh_threads, threads_for
 
 if TYPE_CHECKING:
     from mailcrm.core.parsed import EmailFull
+    from mailcrm.core.threads import Answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,8 +156,22 @@ def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object
         "size": item.arrival.size,
         "truncated": item.source.truncated,
         "gone_from_junk": False,
+        **_subject(item),
         **in_row(item.content),
     }
+
+
+def _subject(item: NewEmail) -> dict[str, object]:
+    """Return by what an email finds its thread when it names no other, as it was read first."""
+    from mailcrm.core.subjects import MIN_SUBJECT, base_subject  # late: most syncs find nothing new
+
+    parsed = item.content.parsed
+    base, reply = base_subject(parsed.subject)
+    found = base if len(base) >= MIN_SUBJECT else ""
+    alone = not parsed.in_reply_to and not parsed.references
+    # Whoever invents a sender knows a subject sooner than a Message-ID.
+    trusted = not parsed.from_ambiguous and parsed.dmarc != "fail"
+    return {"base_subject": found, "lone_reply": bool(found) and reply and alone and trusted}
 
 
 def exported_accounts(db: Database) -> list[tuple[int, str]]:
@@ -179,6 +194,27 @@ def email_source(db: Database, email_id: int) -> bytes:
     if not rows:
         raise NotFound(f"There is no email {email_id}.")
     return unpack(bytes(rows[0]["source"]))
+
+
+def joined_by_subject(db: Database, thread_id: int) -> set[int]:
+    """Return the emails of a thread that stand in it for their subject alone."""
+    return {row["id"] for row in db.read("thread_email_ids", thread_id=thread_id) if row["by_subject"]}
+
+
+def thread_answers(db: Database, thread_id: int) -> "list[Answer]":
+    """Return what the emails of a thread answer, read from their sources, in the order of `thread_emails`."""
+    from mailcrm.core.mime import parse  # late: it takes its time to import
+    from mailcrm.core.threads import Answer
+
+    return [
+        Answer(
+            id=row["id"],
+            message_id=row["message_id"],
+            named=frozenset((*parsed.in_reply_to, *parsed.references)),
+        )
+        for row in db.read("thread_email_ids", thread_id=thread_id)
+        for parsed in [parse(email_source(db, row["id"]))]
+    ]
 
 
 def thread_emails(db: Database, thread_id: int) -> "list[EmailFull]":

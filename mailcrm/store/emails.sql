@@ -16,11 +16,11 @@ SELECT digest, id, thread_id FROM email WHERE account_id = :account_id AND diges
 INSERT INTO main.email (
     account_id, thread_id, message_id, digest, subject, preview,
     from_address, from_name, sent_at, received_at, size, direction, has_attachment, truncated,
-    from_ambiguous, automatic, authserv_id, dmarc, signed, encrypted, trackers, repairs, reading, gone_from_junk
+    from_ambiguous, automatic, authserv_id, dmarc, signed, encrypted, trackers, repairs, reading, base_subject, lone_reply, gone_from_junk
 ) VALUES (
     :account_id, :thread_id, :message_id, :digest, :subject, :preview,
     :from_address, :from_name, :sent_at, :received_at, :size, :direction, :has_attachment, :truncated,
-    :from_ambiguous, :automatic, :authserv_id, :dmarc, :signed, :encrypted, :trackers, :repairs, :reading, :gone_from_junk
+    :from_ambiguous, :automatic, :authserv_id, :dmarc, :signed, :encrypted, :trackers, :repairs, :reading, :base_subject, :lone_reply, :gone_from_junk
 ) RETURNING id
 
 -- add_email_identity --
@@ -39,6 +39,9 @@ SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.messa
        e.gone_at, e.from_ambiguous, e.automatic, e.authserv_id, e.dmarc, e.signed, e.encrypted, e.trackers, e.repairs
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.thread_id = :thread_id ORDER BY e.received_at, e.id
+
+-- thread_email_ids --
+SELECT id, message_id, by_subject FROM email WHERE thread_id = :thread_id ORDER BY received_at, id
 
 -- exported_accounts --
 SELECT a.id, a.address FROM account a

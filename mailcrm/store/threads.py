@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
 from mailcrm.core.errors import NotFound, NotPermitted
 from mailcrm.core.model import Account, Direction, Link, ThreadRow, Visibility, called
-from mailcrm.core.threads import Conversation, conversations
+from mailcrm.core.threads import Answer, Conversation, conversations
 from mailcrm.store import links
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import sure_instant
@@ -106,6 +107,36 @@ def merge_thread(db: Database, *, into: int, merged: int) -> None:
     db.write("remove_thread", thread_id=merged)
 
 
+def move_emails(db: Database, thread_id: int, emails: Sequence[Answer], leaving: AbstractSet[int]) -> int:
+    """Make a thread of those of a thread's emails that are `leaving`, and return it.
+
+    Its ids go along, and what those emails alone name. What a person refused for the one thread is refused
+    for the other, and what was split from it stays split from both.
+    """
+    lock_threads(db, [thread_id])
+    new_id = db.insert("move_away", thread_id=thread_id)
+    db.write("move_emails", new_id=new_id, ids=sorted(leaving))
+    kept = {name for one in emails if one.id not in leaving for name in one.ids}
+    moved = {name for one in emails if one.id in leaving for name in one.ids - kept}
+    moved |= {one.message_id for one in emails if one.id in leaving and one.message_id}
+    db.write("move_references", new_id=new_id, thread_id=thread_id, texts=sorted(moved))
+    db.write("copy_refusals", new_id=new_id, thread_id=thread_id, refused_by=db.viewer.id)
+    db.write("copy_splits", new_id=new_id, thread_id=thread_id)
+    refresh_threads(db, [thread_id, new_id])
+    return new_id
+
+
+def keep_apart(db: Database, thread_id: int, other_id: int) -> None:
+    """Remember that a person split two threads, so that no email unites them again."""
+    pairs = ((thread_id, other_id), (other_id, thread_id))
+    db.write_many("add_split", [{"thread_id": one, "other_id": other} for one, other in pairs])
+
+
+def settle_emails(db: Database, ids: Iterable[int]) -> None:
+    """Let the subjects of emails in these threads decide nothing any more, as a person has."""
+    db.write("settle_emails", ids=sorted(ids))
+
+
 def lock_threads(db: Database, ids: Iterable[int]) -> None:
     """Keep everybody else from changing these threads, their links and who sees them, in this transaction."""
     db.read("lock_threads", ids=sorted(ids))
@@ -152,10 +183,25 @@ def several(db: Database, texts: Sequence[str]) -> list[ThreadRow]:
 
 
 def inbox(
-    db: Database, *, account_id: int | None, unlinked: bool, unread: bool, limit: int
+    db: Database,
+    *,
+    account_id: int | None,
+    unlinked: bool,
+    unread: bool,
+    limit: int,
+    label: str | None = None,
+    archived: bool = False,
 ) -> list[ThreadRow]:
-    """Return the newest threads of the accounts that the viewer manages."""
-    rows = db.read("inbox_page", account_id=account_id, unlinked=unlinked, unread=unread, limit=limit)
+    """Return the newest threads of the accounts that the viewer manages, archived ones or the others."""
+    rows = db.read(
+        "inbox_page",
+        account_id=account_id,
+        unlinked=unlinked,
+        unread=unread,
+        label=label,
+        archived=archived,
+        limit=limit,
+    )
     return _rows(db, rows)
 
 
@@ -177,6 +223,46 @@ def set_visibility(db: Database, thread_id: int, visibility: Visibility) -> None
         raise NotFound(
             f"Thread {thread_id} has just become part of another one.", hint="See `mailcrm inbox`."
         )
+
+
+def set_archived(db: Database, ids: Iterable[int], *, archived: bool) -> None:
+    """Take threads out of the inbox, or bring them back."""
+    db.write("set_archived", ids=sorted(ids), archived=archived)
+
+
+def label(db: Database, text: str) -> str:
+    """Return a label as it is written, asked for in any case; raises NotFound."""
+    found = _label(db, text)
+    if found is None:
+        raise NotFound(f"There is no label {text!r}.")
+    return found
+
+
+def made_label(db: Database, text: str) -> str:
+    """Return the same, made when it is not there."""
+    found = _label(db, text)
+    if found is None:
+        # A colleague may make the same one at the same time.
+        db.write("make_label", name=" ".join(text.split()))
+        found = label(db, text)
+    return found
+
+
+def _label(db: Database, text: str) -> str | None:
+    wanted = " ".join(text.split())
+    names = [row["name"] for row in db.read("label_names")]
+    same = [name for name in names if name.casefold() == wanted.casefold()]
+    return wanted if wanted in same else next(iter(same), None)
+
+
+def add_label(db: Database, thread_id: int, name: str) -> bool:
+    """Put a label on a thread, and say whether it was not there yet."""
+    return bool(db.write("add_thread_label", thread_id=thread_id, name=name))
+
+
+def remove_label(db: Database, thread_id: int, name: str) -> bool:
+    """Take a label off a thread, and say whether it was there."""
+    return bool(db.write("remove_thread_label", thread_id=thread_id, name=name))
 
 
 def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:

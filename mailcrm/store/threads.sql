@@ -1,7 +1,7 @@
 -- create_thread --
 -- With the visibility that the account says at this moment.
-INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due, base_subject)
-SELECT a.id, CAST(:subject AS TEXT), a.default_visibility, CAST(:last_received_at AS {instant}), TRUE, ''
+INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due)
+SELECT a.id, CAST(:subject AS TEXT), a.default_visibility, CAST(:last_received_at AS {instant}), TRUE
 FROM account a WHERE a.id = :account_id RETURNING id
 
 -- lock_threads --
@@ -100,6 +100,36 @@ WHERE s.other_id = :merged_id AND s.thread_id <> :thread_id
 UPDATE main.thread SET visibility = 'private'
 WHERE id = :thread_id AND EXISTS (SELECT 1 FROM thread t WHERE t.id = :merged_id AND t.visibility = 'private')
 
+-- move_away --
+-- A thread that leaves another one is seen by the same people, and comes with none of its links.
+INSERT INTO main.thread (account_id, subject, visibility, last_received_at, archived, due)
+SELECT t.account_id, t.subject, t.visibility, t.last_received_at, t.archived, TRUE
+FROM thread t WHERE t.id = :thread_id RETURNING id
+
+-- move_emails --
+UPDATE main.email SET thread_id = :new_id, by_subject = FALSE WHERE id IN {each:ids}
+
+-- move_references --
+UPDATE main.thread_reference SET thread_id = :new_id WHERE thread_id = :thread_id AND message_id IN {each:texts}
+
+-- copy_refusals --
+INSERT INTO main.link_refusal (thread_id, contact_id, deal_id, lead_id, refused_by, refused_at)
+SELECT CAST(:new_id AS BIGINT), r.contact_id, r.deal_id, r.lead_id, CAST(:refused_by AS BIGINT), r.refused_at
+FROM link_refusal r WHERE r.thread_id = :thread_id
+
+-- copy_splits --
+INSERT INTO main.thread_split (thread_id, other_id)
+SELECT CAST(:new_id AS BIGINT), s.other_id FROM thread_split s WHERE s.thread_id = :thread_id
+UNION ALL
+SELECT s.thread_id, CAST(:new_id AS BIGINT) FROM thread_split s WHERE s.other_id = :thread_id
+
+-- add_split --
+INSERT INTO main.thread_split (thread_id, other_id) VALUES (:thread_id, :other_id)
+
+-- settle_emails --
+-- A person has said where they belong.
+UPDATE main.email SET lone_reply = FALSE WHERE thread_id IN {each:ids} AND lone_reply
+
 -- merge_archived --
 -- What is archived stays away only when all of it is.
 UPDATE main.thread SET archived = FALSE
@@ -127,6 +157,10 @@ FROM thread t
 JOIN account a ON a.id = t.account_id
 WHERE t.account_id IN (SELECT c.account_id FROM account_connection c)
   AND (CAST(:account_id AS BIGINT) IS NULL OR t.account_id = :account_id)
+  AND t.archived = :archived
+  AND (CAST(:label AS TEXT) IS NULL
+       OR EXISTS (SELECT 1 FROM thread_label tl JOIN label b ON b.id = tl.label_id
+                  WHERE tl.thread_id = t.id AND b.name = CAST(:label AS TEXT)))
   AND (NOT :unlinked OR NOT EXISTS (SELECT 1 FROM link l WHERE l.thread_id = t.id))
   AND (NOT :unread OR EXISTS (
         SELECT 1 FROM email e JOIN placement p ON p.email_id = e.id
@@ -154,6 +188,24 @@ GROUP BY e.thread_id, p.address ORDER BY max(e.received_at) DESC, p.address
 
 -- set_visibility --
 UPDATE main.thread SET visibility = :visibility WHERE id = :id
+
+-- set_archived --
+UPDATE main.thread SET archived = :archived WHERE id IN {each:ids}
+
+-- label_names --
+SELECT name FROM label ORDER BY name, id
+
+-- make_label --
+INSERT INTO main.label (name) VALUES (:name) ON CONFLICT (name) DO NOTHING
+
+-- add_thread_label --
+INSERT INTO main.thread_label (thread_id, label_id)
+SELECT CAST(:thread_id AS BIGINT), b.id FROM label b WHERE b.name = :name
+ON CONFLICT DO NOTHING
+
+-- remove_thread_label --
+DELETE FROM main.thread_label
+WHERE thread_id = :thread_id AND label_id IN (SELECT b.id FROM label b WHERE b.name = :name)
 
 -- account_manager --
 -- One row when this viewer manages the account of a thread.

@@ -307,7 +307,6 @@ def _thread_rows(world: World) -> Rows:
                 "visibility": "shared" if t.shared else "private",
                 "last_received_at": _THEN,
                 "due": False,
-                "base_subject": "",
             }
             for n, t in enumerate(world.threads)
         ],

@@ -101,14 +101,11 @@ CREATE TABLE main.thread (
     archived {flag} NOT NULL DEFAULT FALSE,
     -- Something came since the automatic rule looked at it.
     due {flag} NOT NULL,
-    -- See core/subjects.py; empty when it is too short to tell a conversation.
-    base_subject TEXT NOT NULL,
     UNIQUE (id, account_id)
 );
 CREATE INDEX thread_newest ON thread (last_received_at, id);
 CREATE INDEX thread_account_newest ON thread (account_id, last_received_at, id);
 CREATE INDEX thread_due ON thread (account_id) WHERE due;
-CREATE INDEX thread_base_subject ON thread (account_id, base_subject) WHERE base_subject <> '';
 
 -- Threads that a person split, so that an email which names both does not unite them again.
 CREATE TABLE main.thread_split (
@@ -161,7 +158,12 @@ CREATE TABLE main.email (
     -- What the topmost Authentication-Results says (RFC 8601), and who says it.
     authserv_id TEXT NOT NULL,
     dmarc TEXT NOT NULL,
-    -- It names no other email, and stands in its thread for its subject alone.
+    -- See core/subjects.py; empty when it is too short to tell a conversation.
+    base_subject TEXT NOT NULL DEFAULT '',
+    -- A reply that names no other email, which therefore looks for its thread by its subject, until a person says
+    -- where it belongs.
+    lone_reply {flag} NOT NULL DEFAULT FALSE,
+    -- It stands in its thread for its subject alone.
     by_subject {flag} NOT NULL DEFAULT FALSE,
     signed {flag} NOT NULL,
     encrypted {flag} NOT NULL,
@@ -175,6 +177,8 @@ CREATE TABLE main.email (
 );
 CREATE INDEX email_thread ON email (thread_id, received_at);
 CREATE INDEX email_message_id ON email (message_id);
+CREATE INDEX email_base_subject ON email (account_id, base_subject, received_at) WHERE base_subject <> '';
+CREATE INDEX email_lone_reply ON email (account_id, base_subject) WHERE lone_reply;
 
 -- By what the server shows an email before its body; the same bytes stored with two dates have two.
 CREATE TABLE main.email_identity (
