@@ -9,7 +9,7 @@ new emails need is imported when there are some.
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -31,12 +31,14 @@ from mailcrm.core.model import Account, Folder
 from mailcrm.core.plan import Arrival, Arriving, Settle, TakeAway, departing, is_wanted, mark
 from mailcrm.core.uids import UidSet
 from mailcrm.mail.imap import FolderStatus, ImapSession
+from mailcrm.screening import Screening, screening
 from mailcrm.store import accounts, folders, links
 from mailcrm.store.database import Database
 
 if TYPE_CHECKING:
     from mailcrm.fetching import Fetching
     from mailcrm.observing import Identified, Observed
+    from mailcrm.store.block_list import ScreenedOut
     from mailcrm.store.emails import NewEmail
 
 logger = logging.getLogger(__name__)
@@ -107,6 +109,7 @@ def sync_account(
             account=account,
             clock=clock,
             accept_deletions=accept_deletions,
+            screening=screening(db, account),
         )
         yield from run.all_folders()
 
@@ -121,6 +124,7 @@ class _Run:
     account: Account
     clock: Callable[[], datetime]
     accept_deletions: bool
+    screening: Screening
     new: int = 0
     linked: int = 0
     suggested: int = 0
@@ -209,6 +213,7 @@ class _Run:
             highestmodseq=status.highestmodseq,
             exists=status.exists,
             start=self.account.history_start,
+            blocked=self.screening.mark,
         )
 
     def _failed(self, folder: Folder, error: MailError) -> FolderFailed:
@@ -248,9 +253,10 @@ class _Run:
             for item in items:
                 match item:
                     case Identified():
-                        what = plan(self.db, self.account, observed, item, coming)
-                        answer(what)
                         looked_at += len(item.arrivals) + len(item.unidentified)
+                        rest = self._without_screened(folder, one.uidvalidity, item)
+                        what = plan(self.db, self.account, observed, rest, coming)
+                        answer(what)
                         ahead = len(observed.unknown) - looked_at
                         yield planned(self.account, observed, what, ahead=ahead)
                         self._attach(folder, one.uidvalidity, what.attach)
@@ -266,8 +272,25 @@ class _Run:
                     case Read(batch=batch):
                         yield from self._save(folder, one.uidvalidity, batch)
                         coming -= {name for email in batch for name in email.arrival.identities}
+        # What they are copies of is stored by now, or screened out.
+        self._screen_out(folder, one.uidvalidity, self.screening.met_again(after))
         self._attach(folder, one.uidvalidity, after)
         return one
+
+    def _screen_out(self, folder: Folder, uidvalidity: int, screened: Sequence["ScreenedOut"]) -> None:
+        if screened:
+            from mailcrm.store import block_list
+
+            block_list.screen_out(self.db, folder, uidvalidity, screened)
+
+    def _without_screened(self, folder: Folder, uidvalidity: int, found: "Identified") -> "Identified":
+        """Screen out what is a copy of an email that this sync has screened out, and return the rest."""
+        again = self.screening.met_again(found.arrivals)
+        if not again:
+            return found
+        self._screen_out(folder, uidvalidity, again)
+        uids = {one.uid for one in again}
+        return replace(found, arrivals=tuple(a for a in found.arrivals if a.uid not in uids))
 
     def _look_closer(self, one: _Arrival, found: "Identified", what: Arriving) -> None:
         start = self.account.history_start
@@ -295,8 +318,10 @@ class _Run:
         """Store a batch with its links; what the store refuses is tried one by one: one must not stop all."""
         from mailcrm.store import emails
 
+        stay, out = self.screening.sort(batch)
         try:
-            new = emails.save_batch(self.db, self.account, folder, uidvalidity, batch)
+            new = emails.save_batch(self.db, self.account, folder, uidvalidity, stay) if stay else 0
+            self._screen_out(folder, uidvalidity, out)
         except (StoreBusy, StoreUnavailable):
             raise
         except StoreError as error:
@@ -378,14 +403,14 @@ class _Run:
         )
 
     def _compare(self, one: _Arrival) -> FolderFinished:
-        """Count the emails of the window on the server, and those of them that are stored."""
+        """Count the emails of the window on the server, and those of them that are stored or screened out."""
         # Whatever the server counts to the window is missing unless it is stored or proved unwanted.
         window = one.observed.since - one.unwanted
-        placed = folders.folder_state(self.db, one.folder, one.uidvalidity).placed
+        known = folders.folder_state(self.db, one.folder, one.uidvalidity).known
         return self._finished(
             one.folder,
             on_server=len(window),
-            stored=len(window & placed),
+            stored=len(window & known),
             seen=None if one.unidentified or one.failed else self._marked(one.observed.status),
         )
 

@@ -29,15 +29,22 @@ class FolderState:
 
     `uidvalidity` is that of the last finished sync, None before the first. `placed` are the UIDs
     stored under the *server's present* UIDVALIDITY, whoever stored them: a finished sync or one
-    that was killed. `failed` are those that the server did not give when it was asked. `highest_uid`
-    is the highest UID that a finished sync has looked at.
+    that was killed. `screened` are those of emails that the block list keeps out, `failed` those that
+    the server did not give when it was asked. `highest_uid` is the highest UID that a finished sync has
+    looked at.
     """
 
     uidvalidity: int | None
     highestmodseq: int | None
     highest_uid: int
     placed: UidSet
+    screened: UidSet
     failed: UidSet
+
+    @property
+    def known(self) -> UidSet:
+        """The UIDs of which there is nothing to find out."""
+        return self.placed | self.screened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +88,7 @@ class Arriving:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TakeAway:
-    """Take away the placements of UIDs that are gone, and all made under another UIDVALIDITY."""
+    """Take away the places of UIDs that are gone, and all under another UIDVALIDITY."""
 
     uids: UidSet
 
@@ -123,8 +130,9 @@ def mark(
     highestmodseq: int | None,
     exists: int,
     start: datetime | None,
+    blocked: str,
 ) -> str | None:
-    """Return what changes whenever a folder does, or the window; None where the server does not tell.
+    """Return what changes whenever a folder, the window or the block list does; None where a server is silent.
 
     A flag moves HIGHESTMODSEQ (RFC 7162, 3.1.2.1), an arrival UIDNEXT; an expunge moves the count, and
     with an arrival both of the others.
@@ -132,7 +140,7 @@ def mark(
     if uidnext is None or highestmodseq is None:
         return None
     since = "all" if start is None else int(start.timestamp())
-    return f"{uidvalidity} {uidnext} {highestmodseq} {exists} {since}"
+    return f"{uidvalidity} {uidnext} {highestmodseq} {exists} {since} {blocked}".rstrip()
 
 
 def to_identify(state: FolderState, uidvalidity: int, alive: UidSet, since: UidSet) -> UidSet:
@@ -149,7 +157,7 @@ def to_identify(state: FolderState, uidvalidity: int, alive: UidSet, since: UidS
         wanted = alive
     else:
         wanted = since | alive.above(state.highest_uid) | state.failed
-    return (wanted & alive) - state.placed
+    return (wanted & alive) - state.known
 
 
 def is_wanted(arrival: Arrival, start: datetime | None) -> bool:
@@ -205,7 +213,7 @@ def departing(
 
     `unidentified` are the UIDs of which the server told nothing when we asked.
     """
-    gone = state.placed - alive
+    gone = state.known - alive
     if gone or state.uidvalidity != uidvalidity:
         yield TakeAway(uids=gone)
     # What was not identified now is looked at again.

@@ -22,6 +22,7 @@ Row: TypeAlias = Mapping[str, Any]
 #: The named query files of the store.
 SUBJECTS = (
     "accounts",
+    "block_list",
     "contacts",
     "contents",
     "correspondents",

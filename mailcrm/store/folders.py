@@ -86,12 +86,14 @@ def select_folder(db: Database, folder: Folder, *, selected: bool) -> None:
 def folder_state(db: Database, folder: Folder, uidvalidity: int) -> FolderState:
     """Return what is stored of the folder under the server's present UIDVALIDITY."""
     runs = db.read("placed", folder_id=folder.id, uidvalidity=uidvalidity)
+    screened = db.read("screened_uids", folder_id=folder.id, uidvalidity=uidvalidity)
     failed = db.read("failed_uids", folder_id=folder.id, uidvalidity=uidvalidity)
     return FolderState(
         uidvalidity=folder.uidvalidity,
         highestmodseq=folder.highestmodseq,
         highest_uid=folder.highest_uid,
         placed=UidSet.of_runs((row["low"], row["high"]) for row in runs),
+        screened=UidSet(row["uid"] for row in screened),
         failed=UidSet(row["uid"] for row in failed),
     )
 
@@ -138,6 +140,7 @@ def take_away(
     emails had a place in the folder before.
     """
     departing = {"folder_id": folder.id, "uidvalidity": uidvalidity, "uids": list(uids)}
+    db.write("take_away_screened", **departing)
     before = int(db.read("placement_count", folder_id=folder.id)[0]["count"])
     ids = [row["email_id"] for row in db.read("departing", **departing)]
     if not ids:

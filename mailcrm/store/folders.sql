@@ -24,6 +24,11 @@ FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run
       FROM placement WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity) AS numbered
 GROUP BY run ORDER BY low
 
+-- screened_uids --
+-- Those of which no rule has gone since.
+SELECT uid FROM screened WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity
+GROUP BY uid HAVING count(*) = max(rules)
+
 -- place --
 INSERT INTO main.placement (folder_id, uidvalidity, uid, email_id, flags)
 VALUES (:folder_id, :uidvalidity, :uid, :email_id, :flags)
@@ -45,6 +50,12 @@ WHERE folder_id = :folder_id
 
 -- take_away --
 DELETE FROM main.placement
+WHERE folder_id = :folder_id
+  AND (CAST(:uidvalidity AS BIGINT) IS NULL OR uidvalidity <> CAST(:uidvalidity AS BIGINT)
+       OR uid IN {each:uids})
+
+-- take_away_screened --
+DELETE FROM main.screened
 WHERE folder_id = :folder_id
   AND (CAST(:uidvalidity AS BIGINT) IS NULL OR uidvalidity <> CAST(:uidvalidity AS BIGINT)
        OR uid IN {each:uids})

@@ -59,6 +59,7 @@ def state(
         highestmodseq=None,
         highest_uid=highest_uid,
         placed=UidSet(placed),
+        screened=UidSet(),
         failed=UidSet(failed),
     )
 
@@ -239,9 +240,9 @@ def test_what_is_identified(
 
 def test_a_folder_of_which_the_server_tells_too_little_has_no_mark() -> None:
     told: dict[str, int | None] = {"uidvalidity": 1, "uidnext": 5, "highestmodseq": 7, "exists": 4}
-    assert mark(**told, start=None) is not None  # type: ignore[arg-type] # the numbers are all there
+    assert mark(**told, start=None, blocked="") is not None  # type: ignore[arg-type] # the numbers are all there
     for missing in ("uidnext", "highestmodseq"):
-        assert mark(**told | {missing: None}, start=None) is None  # type: ignore[arg-type] # the one may be None
+        assert mark(**told | {missing: None}, start=None, blocked="") is None  # type: ignore[arg-type] # the one may be None
 
 
 def test_an_identity_survives_a_move_and_tells_emails_apart() -> None:
@@ -308,6 +309,7 @@ class Mailbox:
             highestmodseq=None,
             highest_uid=self.settled[1].highest_uid if self.settled else 0,
             placed=placed,
+            screened=UidSet(),
             failed=UidSet(),
         )
         alive = UidSet(self.server)

@@ -292,13 +292,15 @@ CREATE TABLE main.block_rule (
 );
 CREATE UNIQUE INDEX block_rule_pattern ON block_rule (COALESCE(account_id, 0), pattern);
 
--- An email that a rule screened out: where it is, so that it is not downloaded again.
+-- An email that is screened out: where it is, so that it is not downloaded again, and each of the rules that it
+-- takes. When one of these goes, its row goes along; a place with fewer rows than `rules` is looked at again.
 CREATE TABLE main.screened (
     folder_id BIGINT NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
     uidvalidity BIGINT NOT NULL,
     uid BIGINT NOT NULL,
     block_rule_id BIGINT NOT NULL REFERENCES block_rule (id) ON DELETE CASCADE,
-    PRIMARY KEY (folder_id, uidvalidity, uid)
+    rules INTEGER NOT NULL,
+    PRIMARY KEY (folder_id, uidvalidity, uid, block_rule_id)
 ) {clustered};
 CREATE INDEX screened_rule ON screened (block_rule_id);
 
