@@ -51,6 +51,7 @@ COMMANDS = {
     "pipeline": "pipeline",
     "label": "label",
     "account": "account",
+    "block": "block",
     "member": "member",
     "team": "team",
     "provider": "provider",

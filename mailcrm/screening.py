@@ -6,19 +6,22 @@ Whom a rule screens out is left to `core.block_list`, rows to `store.block_list`
 import hashlib
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mailcrm.accounts import own_addresses
+from mailcrm.core.errors import AlreadyExists
 from mailcrm.core.model import Account
 from mailcrm.core.plan import Arrival, is_wanted
-from mailcrm.store import block_list
+from mailcrm.store import accounts, block_list, folders
 from mailcrm.store.block_list import ScreenedOut
 from mailcrm.store.database import Database
 
 if TYPE_CHECKING:
-    from mailcrm.core.block_list import BlockList, BlockRule
+    from mailcrm.core.block_list import BlockList, BlockPattern, BlockRule
     from mailcrm.store.emails import NewEmail
 
 
@@ -126,7 +129,78 @@ class Screening:
             if each.is_among(self._out.keys()) and is_wanted(each, start)
         ]
 
+    def stored(self, pattern: "BlockPattern") -> dict[int, frozenset[int]]:
+        """Return stored emails that are screened out and in which somebody takes part whom `pattern` blocks.
+
+        By their ids, with the rules that it takes.
+        """
+        blocked = [each for each in block_list.addresses(self.db, self.account) if pattern.matches(each)]
+        return {
+            key: rules
+            for people in block_list.people_of_emails_with(self.db, self.account, blocked)
+            for key, addresses in people.items()
+            if (rules := self.rules_against(addresses))
+        }
+
 
 def screening(db: Database, account: Account) -> Screening:
     """Load the block list for an account."""
     return Screening(db=db, account=account, rules=block_list.rules_for(db, account))
+
+
+def is_blocked(db: Database, rule: "BlockRule", whose: Account | None) -> bool:
+    """Say whether a rule is there, of one account or of all; raises AlreadyExists for the other mode."""
+    address = whose.address if whose else None
+    for one in block_list.block_rules(db):
+        if (one.account, one.pattern) == (address, str(rule.pattern)):
+            if one.mode is not rule.mode:
+                raise AlreadyExists(
+                    f"{rule.pattern} is blocked already, in mode {one.mode}.",
+                    hint=f"Remove that first: mailcrm block remove {rule.pattern}",
+                )
+            return True
+    return False
+
+
+def applied(db: Database, rule: "BlockRule", whose: Account | None) -> list[Applied]:
+    """Return what of the stored mail a rule, present or to come, would take out, by account."""
+    found = []
+    for account in _managed(db, whose):
+        rules = {(str(rule.pattern), str(rule.mode)): 0} | block_list.rules_for(db, account)
+        emails = Screening(db=db, account=account, rules=rules).stored(rule.pattern)
+        if emails:
+            found.append(_applied(db, account, emails))
+    return found
+
+
+def apply_rule(db: Database, rule: "BlockRule", whose: Account | None, *, at: datetime) -> list[Applied]:
+    """Add a rule, unless it is there, and remove what it screens out of the accounts that the viewer manages.
+
+    All or nothing; raises StoreBusy during a sync.
+    """
+    done = []
+    managed = _managed(db, whose)
+    with ExitStack() as until_the_end:
+        for account in managed:
+            # A sync under way holds the rules that were there before.
+            until_the_end.enter_context(db.lease(account.id))
+        until_the_end.enter_context(db.transaction())
+        if not is_blocked(db, rule, whose):
+            block_list.add_rule(db, rule, whose, at=at)
+        for account in managed:
+            emails = screening(db, account).stored(rule.pattern)
+            if emails:
+                done.append(_applied(db, account, emails))
+                block_list.take_out(db, emails)
+                # When the rule goes before the next sync, it finds the rules and the folders as they were.
+                folders.forget_marks(db, account)
+    return done
+
+
+def _managed(db: Database, whose: Account | None) -> list[Account]:
+    return accounts.with_disconnected(db) if whose is None else [whose]
+
+
+def _applied(db: Database, account: Account, emails: dict[int, frozenset[int]]) -> Applied:
+    threads, gone = block_list.threads_and_gone(db, sorted(emails))
+    return Applied(account=account.address, threads=len(threads), emails=len(emails), gone=gone)

@@ -27,14 +27,20 @@ def status(
     """
     from mailcrm.render import Column, number
     from mailcrm.rounds import daily_bytes
-    from mailcrm.store import accounts, folders
+    from mailcrm.store import accounts, block_list, folders
 
     invocation: Invocation = context.obj
     config, now = invocation.config(), invocation.now()
     with invocation.open_store() as db:
         chosen = [accounts.account(db, account)] if account is not None else accounts.accounts(db)
         found = [
-            (row, accounts.turn(db, row, now.date()), folders.folders(db, row), folders.failures(db, row))
+            (
+                row,
+                accounts.turn(db, row, now.date()),
+                folders.folders(db, row),
+                folders.failures(db, row),
+                block_list.screened_count(db, row),
+            )
             for row in chosen
         ]
     wrong = any(
@@ -43,7 +49,7 @@ def status(
         or turn.next_retry_at
         or failed
         or any(f.selected and (f.last_error or f.server_count != f.stored_count) for f in listed)
-        for row, turn, listed, failed in found
+        for row, turn, listed, failed, _ in found
     )
     display = invocation.display
     if display.as_json:
@@ -53,16 +59,17 @@ def status(
                     "account": row,
                     "folders": [f for f in listed if f.selected],
                     "failures": failed,
+                    "screened": screened,
                     "refused": turn.refused,
                     "next_retry_at": turn.next_retry_at,
                     "bytes_today": turn.bytes_today,
                     "daily_bytes": daily_bytes(config, row),
                 }
-                for row, turn, listed, failed in found
+                for row, turn, listed, failed, screened in found
             ]
         )
         raise typer.Exit(1 if wrong else 0)
-    for row, turn, listed, failed in found:
+    for row, turn, listed, failed, screened in found:
         display.heading(row.address)
         display.fields(
             [
@@ -87,6 +94,11 @@ def status(
             ],
             empty="Its folders are not known yet. Run: mailcrm sync",
         )
+        if screened:
+            display.note(
+                f"{number(screened, 'email')} of them, screened out, {'is' if screened == 1 else 'are'} not "
+                "stored: mailcrm block list"
+            )
         if any("--accept-deletions" in (f.last_error or "") for f in listed if f.selected):
             display.note(
                 f"If it is right that so much is gone: mailcrm sync {row.address} --accept-deletions"

@@ -132,7 +132,7 @@ def mark(
     start: datetime | None,
     blocked: str,
 ) -> str | None:
-    """Return what changes whenever a folder, the window or the block list does; None where a server is silent.
+    """Return what changes whenever folder, window or block list do; None where the server does not tell.
 
     A flag moves HIGHESTMODSEQ (RFC 7162, 3.1.2.1), an arrival UIDNEXT; an expunge moves the count, and
     with an arrival both of the others.
