@@ -96,8 +96,8 @@ def status(
         )
         if screened:
             display.note(
-                f"{number(screened, 'email')} of them, screened out, {'is' if screened == 1 else 'are'} not "
-                "stored: mailcrm block list"
+                f"Counted with what is stored: {number(screened, 'email')} screened out. "
+                "See: mailcrm block list"
             )
         if any("--accept-deletions" in (f.last_error or "") for f in listed if f.selected):
             display.note(

@@ -93,7 +93,7 @@ def folder_state(db: Database, folder: Folder, uidvalidity: int) -> FolderState:
         highestmodseq=folder.highestmodseq,
         highest_uid=folder.highest_uid,
         placed=UidSet.of_runs((row["low"], row["high"]) for row in runs),
-        screened=UidSet(row["uid"] for row in screened),
+        screened=UidSet.of_runs((row["low"], row["high"]) for row in screened),
         failed=UidSet(row["uid"] for row in failed),
     )
 

@@ -25,9 +25,12 @@ FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run
 GROUP BY run ORDER BY low
 
 -- screened_uids --
--- Those of which no rule has gone since.
-SELECT uid FROM screened WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity
-GROUP BY uid HAVING count(*) = max(rules)
+-- Runs of those of which no rule has gone since.
+SELECT min(uid) AS low, max(uid) AS high
+FROM (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run
+      FROM (SELECT uid FROM screened WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity
+            GROUP BY uid HAVING count(*) = max(rules)) AS whole) AS numbered
+GROUP BY run ORDER BY low
 
 -- place --
 INSERT INTO main.placement (folder_id, uidvalidity, uid, email_id, flags)

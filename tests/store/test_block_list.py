@@ -248,6 +248,19 @@ def test_a_rule_of_the_store_is_applied_to_the_accounts_of_who_applies_it(
     assert subjects(store) == ["nr 1"]
 
 
+def test_ten_thousand_rules_and_as_many_recipients_are_one_email(
+    db: Database, account: Account, inbox: Folder
+) -> None:
+    people = [f"x{number}@example.net" for number in range(10_000)]
+    with db.transaction():
+        keys = {add(db, one, account) for one in people}
+    against = screening(db, account).rules_against({FIRST, *people})
+    assert against == keys
+    assert not screening(db, account).rules_against({FIRST, KIM, *people})
+    block_list.screen_out(db, inbox, 1, [ScreenedOut(uid=7, rules=against)])
+    assert folders.folder_state(db, inbox, 1).screened == {7}
+
+
 @pytest.mark.rule("block-stored")
 def test_mail_that_is_gone_from_the_server_is_counted_as_such(
     db: Database, account: Account, inbox: Folder
