@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mailcrm.core.errors import MailcrmError, NeedsChoice
+from mailcrm.core.errors import MailcrmError, NeedsChoice, QueryError
 
 if TYPE_CHECKING:  # rich takes its time to import, and --json and a pipe need none of it
     from rich.console import Console
@@ -87,6 +87,9 @@ class Column:
 
 #: Columns of a terminal below which an empty column is left out.
 _NARROW = 80
+
+#: Columns of a line that is pointed at; what stands before them fits beside it in 80.
+_POINTED = 72
 
 Cell = str | int | datetime | None
 
@@ -238,12 +241,17 @@ class Display:
             told: dict[str, object] = {"code": error.code, "message": str(error), "hint": error.hint}
             if isinstance(error, NeedsChoice):
                 told["candidates"] = list(error.candidates)
+            if isinstance(error, QueryError):
+                told["position"] = error.position
             print(as_json({"error": told}), file=sys.stderr)
             return
         self._say(f"mailcrm: {visible(str(error))}")
         if isinstance(error, NeedsChoice):
             for candidate in error.candidates:
                 self._say(f"  {visible(candidate)}")
+        if isinstance(error, QueryError):
+            for line in pointed(error.text, error.position):
+                self._say(f"  {line}")
         if error.hint:
             self._say(f"  {visible(error.hint)}")
 
@@ -253,6 +261,25 @@ class Display:
 
         no_color = True if not self._color or "NO_COLOR" in os.environ else None
         return Console(file=file, no_color=no_color, highlight=False, markup=False, emoji=False)
+
+
+def pointed(text: str, position: int) -> tuple[str, str]:
+    """Return `text` as one line of at most 72 columns, and one with a caret under the character, from 1."""
+    from rich.cells import cell_len
+
+    before, after = visible(text[: position - 1]), visible(text[position - 1 :])
+    if cell_len(before) > _POINTED // 2:
+        before = before[-_POINTED // 2 :]
+        while cell_len(before) >= _POINTED // 2:
+            before = before[1:]
+        before = f"…{before}"
+    place = cell_len(before)
+    if place + cell_len(after) > _POINTED:
+        after = after[:_POINTED]
+        while place + cell_len(after) >= _POINTED:
+            after = after[:-1]
+        after += "…"
+    return before + after, " " * place + "^"
 
 
 def _has_ratio(columns: Sequence[Column]) -> bool:

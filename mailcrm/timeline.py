@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from mailcrm.core.errors import UsageError
 from mailcrm.core.model import Contact, Deal, EmailRow, Lead, Organization
-from mailcrm.store import contacts, deals, emails, leads
+from mailcrm.store import contacts, deals, leads
 from mailcrm.store.database import Database
 from mailcrm.store.timeline import TOP, Page, Position, timeline
 
@@ -106,6 +106,9 @@ def _position(cursor: str) -> Position:
         ) from error
 
 
-def search_emails(db: Database, query: str, *, limit: int) -> list[EmailRow]:
-    """Return the best matches of a query; raises UsageError when it holds no word."""
-    return emails.search_emails(db, query, limit=limit)
+def search_emails(db: Database, text: str, now: datetime, *, limit: int) -> list[EmailRow]:
+    """Return the best matches of a query, or the newest; raises QueryError or UsageError."""
+    from mailcrm.core.query import parse_query  # late: it takes its time to import
+    from mailcrm.store import search
+
+    return search.search_emails(db, parse_query(text, now), limit=limit)

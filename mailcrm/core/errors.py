@@ -2,6 +2,7 @@
 
 MailcrmError                  exit code
 ├─ UsageError                  2
+│  └─ QueryError               2
 ├─ ConfigError                78
 ├─ MailError
 │  ├─ ConnectError            75
@@ -52,6 +53,19 @@ class UsageError(MailcrmError):
     code = "usage"
     exit_code = 2
     hint = "See `mailcrm --help`."
+
+
+class QueryError(UsageError):
+    """The query was not understood."""
+
+    code = "query"
+    hint = "See `mailcrm search --help`."
+
+    def __init__(self, message: str = "", *, text: str = "", position: int = 1, hint: str = "") -> None:
+        """Take what is wrong, without a full stop, and carry where: a character of `text`, from 1."""
+        super().__init__(f"At character {position}: {message or 'the query was not understood'}.", hint=hint)
+        self.text = text
+        self.position = position
 
 
 class ConfigError(MailcrmError):

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from operator import add
 
-from mailcrm.core.errors import UsageError
-
 #: Characters of a text that are read for each term that is wanted, blanks included; a bound on the
 #: size of the index entry as well, since a character has at most four bytes.
 TEXT_PER_TERM = 10
@@ -45,20 +43,16 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")
 # The blocks from Hebrew to Thai and beyond, where vowels and tones may be marks; Hangul is not in them.
 _MARKED_SCRIPTS = re.compile("[\u0483-\u10ff\u1300-\u1cff\u3099\u309a\ua66f-\uabff]")
 
-_QUERY_WORD = re.compile(r'(-?)"([^"]*)"?|(\S+)')
-_CURLY_QUOTES = str.maketrans("“”„«»", '"""""')
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchPhrase:
     """Terms that stand side by side.
 
-    `prefix` lets the last one go on; `negated` asks for texts without them.
+    `prefix` lets the last one go on.
     """
 
     terms: tuple[str, ...]
     prefix: bool
-    negated: bool
 
 
 def terms(text: str, most: int = 16_000) -> list[str]:
@@ -152,49 +146,20 @@ def _runs(*, marked: bool) -> re.Pattern[str]:
     return re.compile(f"([{_CJK}]+)|({letter}(?:{letter}|[{marks}])*)")
 
 
-def parse_query(text: str) -> tuple[SearchPhrase, ...]:
-    """Return what a search asks for; all phrases must hold.
+def phrase(words: str, *, unfinished: bool) -> SearchPhrase | None:
+    """Return words that stand side by side, or None when there is no letter and no digit.
 
-    Words are separate phrases, "quoted words" one; a leading minus negates. The last word may go on,
-    because it may still be being typed, and so may a single Han, Kana or Hangul character, because
-    the index holds pairs. Raises UsageError when there is nothing to look for.
+    The last word may go on when it is `unfinished`, and so may a single Han, Kana or Hangul character,
+    because the index holds pairs.
     """
-    phrases: list[SearchPhrase] = []
-    last_word = None
-    for found in _QUERY_WORD.finditer(text.translate(_CURLY_QUOTES)):
-        quoted = found[3] is None
-        words = found[2] if quoted else found[3]
-        negated = bool(found[1]) if quoted else words.startswith("-")
-        phrase = _phrase(words, negated=negated)
-        if phrase is None:
-            continue
-        if not quoted:
-            last_word = len(phrases)
-        phrases.append(phrase)
-    if all(phrase.negated for phrase in phrases):
-        raise UsageError(
-            "There is no word to look for.",
-            hint="Name a word that must occur, too: mailcrm search 'invoice -draft'",
-        )
-    if last_word is not None:
-        phrases[last_word] = _unfinished(phrases[last_word])
-    return tuple(phrases)
-
-
-def _phrase(words: str, *, negated: bool) -> SearchPhrase | None:
     found = terms(words, 100)
     if not found:
         return None
     # A run of Han, Kana or Hangul may go on (계약서 in 계약서를), so its last character is not asked for.
     if len(found) > 1 and _is_cjk(found[-1]) and _is_cjk(found[-2]) and len(found[-2]) == 2:
         found.pop()
-    single = len(found[-1]) == 1 and _is_cjk(found[-1])
-    return SearchPhrase(terms=tuple(found), prefix=single, negated=negated)
-
-
-def _unfinished(phrase: SearchPhrase) -> SearchPhrase:
-    word = not _is_cjk(phrase.terms[-1]) and not phrase.negated
-    return SearchPhrase(terms=phrase.terms, prefix=phrase.prefix or word, negated=phrase.negated)
+    prefix = len(found[-1]) == 1 if _is_cjk(found[-1]) else unfinished
+    return SearchPhrase(terms=tuple(found), prefix=prefix)
 
 
 def _is_cjk(term: str) -> bool:

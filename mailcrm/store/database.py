@@ -7,6 +7,7 @@ is one query, headed by its name. Connecting is left to `sqlite` and `postgres`.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from mailcrm.core.model import Member
 
 if TYPE_CHECKING:
-    from mailcrm.core.search_terms import SearchPhrase
+    from mailcrm.core.query import Query
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ SUBJECTS = (
     "organizations",
     "pipelines",
     "records",
+    "search",
     "suggestions",
     "threads",
     "timeline",
@@ -45,8 +47,42 @@ SUBJECTS = (
 #: Of a word that is everywhere, only so many emails are compared, the newest.
 NEWEST = 500
 
-_HEADER = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+_HEADER = re.compile(r"^-- ((?:where )?\w+) --$", re.MULTILINE)
+_CONDITION = "where "
+_VALUE = re.compile(r":value\b")
 _EACH = re.compile(r"\{each:(\w+)\}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holds:
+    """A condition that stands in a .sql file under `where NAME`, with what its `:value` is."""
+
+    name: str
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of these hold."""
+
+    parts: "tuple[Where, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of these holds."""
+
+    parts: "tuple[Where, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """This does not hold."""
+
+    part: "Where"
+
+
+Where: TypeAlias = Holds | AllOf | OneOf | Never
 
 
 class Database(Protocol):
@@ -63,6 +99,9 @@ class Database(Protocol):
     def read(self, name: str, /, **values: object) -> list[Row]:
         """Return the rows of a query."""
 
+    def select(self, name: str, where: Where, /, **values: object) -> list[Row]:
+        """Return those rows of a query with `{where}` for which all that is named there holds."""
+
     def write(self, name: str, /, **values: object) -> int:
         """Change rows and say how many."""
 
@@ -75,8 +114,8 @@ class Database(Protocol):
     def insert(self, name: str, /, **values: object) -> int:
         """Add a row and return its id."""
 
-    def match(self, phrases: Sequence["SearchPhrase"]) -> str:
-        """Return the search expression that finds emails with all of `phrases`."""
+    def match(self, query: "Query") -> str:
+        """Return the search expression that finds emails by `query`, which has no condition."""
 
     def index(self, ids: Sequence[int]) -> None:
         """Make emails findable whose terms have just been stored."""
@@ -101,6 +140,25 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 @cache
 def raw_queries() -> Mapping[str, str]:
     """Return all queries of the store by name, as they are written."""
+    return MappingProxyType(
+        {name: body for name, body in _all_blocks().items() if not name.startswith(_CONDITION)}
+    )
+
+
+@cache
+def raw_conditions() -> Mapping[str, str]:
+    """Return all conditions that can stand for `{where}` by name, as they are written."""
+    return MappingProxyType(
+        {
+            name.removeprefix(_CONDITION): body
+            for name, body in _all_blocks().items()
+            if name.startswith(_CONDITION)
+        }
+    )
+
+
+@cache
+def _all_blocks() -> Mapping[str, str]:
     found: dict[str, str] = {}
     for subject in SUBJECTS:
         text = Path(__file__).with_name(f"{subject}.sql").read_text("utf-8")
@@ -108,7 +166,7 @@ def raw_queries() -> Mapping[str, str]:
             if name in found:
                 raise ValueError(f"query {name} stands twice")
             found[name] = body
-    return MappingProxyType(found)
+    return found
 
 
 def expand(text: str, tokens: Mapping[str, str], each: str) -> str:
@@ -120,3 +178,27 @@ def expand(text: str, tokens: Mapping[str, str], each: str) -> str:
     for word, spelling in tokens.items():
         text = text.replace("{" + word + "}", spelling)
     return _EACH.sub(lambda found: each.replace("NAME", found[1]), text)
+
+
+def composed(name: str, where: Where, tokens: Mapping[str, str], each: str) -> tuple[str, dict[str, object]]:
+    """Return a query with its `{where}` filled in, in the spelling of one database, and its parameters.
+
+    The text is made of nothing but what stands in the .sql files; values are parameters `:value0`,
+    `:value1` and so on.
+    """
+    values: dict[str, object] = {}
+
+    def text(part: Where) -> str:
+        match part:
+            case Holds(name=condition, value=value):
+                key = f"value{len(values)}"
+                values[key] = value
+                return f"({_VALUE.sub(f':{key}', expand(raw_conditions()[condition], tokens, each))})"
+            case AllOf(parts=parts):
+                return f"({' AND '.join(map(text, parts))})"
+            case OneOf(parts=parts):
+                return f"({' OR '.join(map(text, parts))})"
+            case Never(part=denied):
+                return f"NOT {text(denied)}"
+
+    return expand(raw_queries()[name], {**tokens, "where": text(where)}, each), values

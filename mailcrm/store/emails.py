@@ -1,6 +1,6 @@
-"""Emails: saving them in batches, and searching.
+"""Emails: saving them in batches, and reading them.
 
-What an email says is left to `contents`, what counts for a record to `timeline`.
+What an email says is left to `contents`, what counts for a record to `timeline`, finding it to `search`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -249,14 +249,10 @@ def full_emails(db: Database, rows: Sequence[Row]) -> "list[EmailFull]":
     ]
 
 
-def search_emails(db: Database, query: str, *, limit: int) -> list[EmailRow]:
-    """Return the best matches for `query`; raises UsageError when it holds no word."""
-    from mailcrm.core.search_terms import parse_query  # late: it takes its time to import
-
-    expression = db.match(parse_query(query))
-    rows = db.read("search_emails", query=expression, limit=limit)
-    people = recipients(db, [row["id"] for row in rows])
-    return [email_row(row, people[row["id"]]) for row in rows]
+def rows_of(db: Database, found: Sequence[Row]) -> list[EmailRow]:
+    """Return emails that a query found, with their recipients."""
+    people = recipients(db, [row["id"] for row in found])
+    return [email_row(row, people[row["id"]]) for row in found]
 
 
 def recipients(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

@@ -61,16 +61,6 @@ SELECT source FROM email_source WHERE email_id = :email_id
 SELECT email_id, name, address FROM participant
 WHERE email_id IN {each:ids} AND role = 'to' ORDER BY email_id, position
 
--- search_emails --
--- Best matches this viewer may see.
-SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
-       e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
-       e.gone_at
-FROM {search:query} AS hit
-JOIN email e ON e.id = hit.email_id
-JOIN thread t ON t.id = e.thread_id
-JOIN account a ON a.id = e.account_id
-ORDER BY hit.rank, e.received_at DESC, e.id DESC LIMIT :limit
 
 -- account_email_count --
 SELECT count(*) AS count FROM email WHERE account_id = :account_id

@@ -31,11 +31,15 @@ from mailcrm.core.errors import (
 )
 from mailcrm.core.model import Member, MemberRole
 from mailcrm.store import rules
-from mailcrm.store.database import NEWEST, Row, expand, raw_queries
+from mailcrm.store.alike import Alike
+from mailcrm.store.database import NEWEST, Row, Where, composed, expand, raw_queries
 from mailcrm.store.packed import PackedText
 
 if TYPE_CHECKING:
-    from mailcrm.core.search_terms import SearchPhrase
+    from mailcrm.core.query import Query
+
+#: More emails than a search can find.
+_ALL = 2**62
 
 TOKENS = MappingProxyType(
     {
@@ -46,6 +50,15 @@ TOKENS = MappingProxyType(
         "bytes": "BYTEA",
         "flag": "BOOLEAN",
         "search:query": f"search_email(:query, greatest({NEWEST}, :limit))",
+        "search:query where": (
+            f"(SELECT e.id AS email_id, hit.rank FROM search_email(:query, {_ALL}) hit "
+            "JOIN email e ON e.id = hit.email_id JOIN thread t ON t.id = e.thread_id "
+            "JOIN account a ON a.id = e.account_id "
+            f"WHERE {{where}} ORDER BY e.received_at DESC LIMIT greatest({NEWEST}, :limit))"
+        ),
+        "where": "TRUE",
+        "matching": f"(SELECT hit.email_id FROM search_email(:value, {_ALL}) hit)",
+        "alike": "~",
         "each:texts": "(SELECT unnest(CAST(:texts AS TEXT[])))",
         "lock": "FOR UPDATE",
         "me": "m.login = session_user",
@@ -250,6 +263,13 @@ class PostgresDatabase:
         with _mapped_errors():
             return list(self._connection.execute(self._queries[name], _plain(values)).fetchall())
 
+    def select(self, name: str, where: Where, /, **values: object) -> list[Row]:
+        """Return those rows of a query with `{where}` for which all that is named there holds."""
+        text, found = composed(name, where, TOKENS, EACH)
+        with _mapped_errors():
+            parameters = _plain({**values, **found})
+            return list(self._connection.execute(placeholders(text), parameters).fetchall())
+
     def write(self, name: str, /, **values: object) -> int:
         """Change rows and say how many."""
         with _mapped_errors():
@@ -300,9 +320,9 @@ class PostgresDatabase:
     def index(self, ids: Sequence[int]) -> None:
         """Do nothing: a trigger makes the vector of a row as it is stored."""
 
-    def match(self, phrases: Sequence["SearchPhrase"]) -> str:
-        """Return the tsquery text (PostgreSQL manual, 8.11.2) for `phrases`."""
-        return " & ".join(_tsquery(phrase) for phrase in phrases)
+    def match(self, query: "Query") -> str:
+        """Return the tsquery text (PostgreSQL manual, 8.11.2) for `query`."""
+        return _tsquery(query)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -377,6 +397,8 @@ def _plain_value(value: object) -> object:
         case list() | tuple():
             # A tuple would be a record, a list is an array.
             return [_plain_value(item) for item in value]
+        case Alike():
+            return value.as_regex()
         case PackedText():
             return value.text()
         case str() if "\0" in value:
@@ -386,9 +408,30 @@ def _plain_value(value: object) -> object:
             return value
 
 
-def _tsquery(phrase: "SearchPhrase") -> str:
-    # Terms hold word characters only, so no quote or backslash can stand in them.
-    *first, last = (f"'{term}'" for term in phrase.terms)
-    # Said with the word itself, because the planner knows how often a word occurs, but not a beginning.
-    words = " <-> ".join([*first, f"({last} | {last}:*)" if phrase.prefix else last])
-    return f"!({words})" if phrase.negated else f"({words})"
+#: The weights that the trigger gives to what stands in a part.
+_WEIGHTS = MappingProxyType({None: "", "subject": "A", "body": "CD"})
+
+
+def _tsquery(query: "Query") -> str:
+    from mailcrm.core.query import And, Not, Or, Words  # late: most commands search nothing
+
+    match query:
+        case Words(part=part, phrase=phrase):
+            weight = _WEIGHTS[part]
+            # Terms hold word characters only, so no quote or backslash can stand in them.
+            *first, last = (f"'{term}'" for term in phrase.terms)
+            words = [f"{term}:{weight}" if weight else term for term in (*first, last)]
+            if phrase.prefix:
+                # Said with the word itself, because the planner knows how often a word occurs, but not a
+                # beginning.
+                words[-1] = f"({words[-1]} | {last}:*{weight})"
+            return f"({' <-> '.join(words)})"
+        case Not(part=denied):
+            return f"!({_tsquery(denied)})"
+        case Or(parts=parts):
+            return f"({' | '.join(map(_tsquery, parts))})"
+        case And(parts=parts):
+            # Without parentheses around all, as `search_email` takes it apart.
+            return " & ".join(map(_tsquery, parts))
+        case _:
+            raise ValueError(f"{query} is not only words")

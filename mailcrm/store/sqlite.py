@@ -19,11 +19,12 @@ import filelock
 from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreBusy, StoreError, StoreUnavailable
 from mailcrm.core.model import Member
 from mailcrm.store import rules
-from mailcrm.store.database import NEWEST, Row, expand, raw_queries
+from mailcrm.store.alike import Alike
+from mailcrm.store.database import NEWEST, Row, Where, composed, expand, raw_queries
 from mailcrm.store.packed import PackedText, unpack
 
 if TYPE_CHECKING:
-    from mailcrm.core.search_terms import SearchPhrase
+    from mailcrm.core.query import Query
 
 TOKENS = MappingProxyType(
     {
@@ -38,6 +39,18 @@ TOKENS = MappingProxyType(
             "FROM email_index hit CROSS JOIN email e ON e.id = hit.rowid & 4294967295 "
             f"WHERE hit.email_index MATCH :query ORDER BY hit.rowid DESC LIMIT max({NEWEST}, :limit))"
         ),
+        "search:query where": (
+            "(SELECT e.id AS email_id, hit.rank "
+            "FROM email_index hit CROSS JOIN email e ON e.id = hit.rowid & 4294967295 "
+            "CROSS JOIN thread t ON t.id = e.thread_id CROSS JOIN account a ON a.id = e.account_id "
+            "WHERE hit.email_index MATCH :query AND {where} "
+            f"ORDER BY hit.rowid DESC LIMIT max({NEWEST}, :limit))"
+        ),
+        "where": "TRUE",
+        "matching": (
+            "(SELECT hit.rowid & 4294967295 FROM email_index hit WHERE hit.email_index MATCH :value)"
+        ),
+        "alike": "GLOB",
         "each:texts": "(SELECT value FROM json_each(:texts))",
         "lock": "",
         "me": "m.id = viewer_id()",
@@ -183,6 +196,12 @@ class SqliteDatabase:
         with _mapped_errors():
             return self._connection.execute(self._queries[name], values).fetchall()
 
+    def select(self, name: str, where: Where, /, **values: object) -> list[Row]:
+        """Return those rows of a query with `{where}` for which all that is named there holds."""
+        text, found = composed(name, where, TOKENS, EACH)
+        with _mapped_errors():
+            return self._connection.execute(text, {**values, **found}).fetchall()
+
     def write(self, name: str, /, **values: object) -> int:
         """Change rows and say how many."""
         with self._changing():
@@ -210,11 +229,9 @@ class SqliteDatabase:
         with self._changing():
             self._connection.execute(INDEX, {"ids": ids})
 
-    def match(self, phrases: Sequence["SearchPhrase"]) -> str:
-        """Return the FTS5 expression (sqlite.org/fts5.html, section 3) for `phrases`."""
-        wanted = " AND ".join(_fts5(phrase) for phrase in phrases if not phrase.negated)
-        unwanted = "".join(f" NOT {_fts5(phrase)}" for phrase in phrases if phrase.negated)
-        return f"({wanted}){unwanted}"
+    def match(self, query: "Query") -> str:
+        """Return the FTS5 expression (sqlite.org/fts5.html, section 3) for words, one of which must occur."""
+        return _fts5(query)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -311,9 +328,26 @@ def _array(values: Sequence[object]) -> str:
 sqlite3.register_adapter(datetime, _instant)
 sqlite3.register_adapter(list, _array)
 sqlite3.register_adapter(tuple, _array)
+sqlite3.register_adapter(Alike, Alike.as_glob)
 sqlite3.register_adapter(PackedText, lambda text: text.data)
 
 
-def _fts5(phrase: "SearchPhrase") -> str:
-    # Terms hold word characters only, so no quote can stand in them.
-    return '"' + " ".join(phrase.terms) + '"' + ("*" if phrase.prefix else "")
+_COLUMNS = MappingProxyType({None: "", "subject": "subject : ", "body": "{body quoted} : "})
+
+
+def _fts5(query: "Query") -> str:
+    from mailcrm.core.query import And, Not, Or, Words  # late: most commands search nothing
+
+    match query:
+        case Words(part=part, phrase=phrase):
+            # Terms hold word characters only, so no quote can stand in them.
+            return f'{_COLUMNS[part]}"{" ".join(phrase.terms)}"' + ("*" if phrase.prefix else "")
+        case Or(parts=parts):
+            return f"({' OR '.join(map(_fts5, parts))})"
+        case And(parts=parts):
+            wanted = " AND ".join(_fts5(part) for part in parts if not isinstance(part, Not))
+            # NOT stands between two: these and not those.
+            unwanted = "".join(f" NOT {_fts5(part.part)}" for part in parts if isinstance(part, Not))
+            return f"(({wanted}){unwanted})"
+        case _:
+            raise ValueError(f"{query} is not only words to find")

@@ -13,11 +13,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from mailcrm.store import open_database
-from mailcrm.store.emails import search_emails
+from mailcrm.timeline import search_emails
 from tests.bench import figures as names
 from tests.bench.figures import Figures, document, tables
 from tests.bench.mailbox import Mailbox
@@ -129,7 +130,7 @@ def _searches(figures: Figures, programs: Mapping[str, _Indexed]) -> None:
 
 def _search_in_process(store: str, word: str) -> Cost:
     with closing(open_database(store, viewer=None)) as db:
-        return in_process(lambda: search_emails(db, word, limit=HITS))
+        return in_process(lambda: search_emails(db, word, datetime.now(UTC), limit=HITS))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ import os
 import statistics
 import tempfile
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from mailcrm.store import open_database
-from mailcrm.store.emails import search_emails
+from mailcrm.timeline import search_emails
 from tests.bench.letters import SOUGHT
 from tests.bench.mailbox import Mailbox
 from tests.bench.programs import HITS, Cost, Mailcrm, Server
@@ -50,7 +51,10 @@ def _row(size: int, server: DovecotServer, folder: Path) -> list[str]:
     words = list(SOUGHT)
     search = _median([mailcrm.search(word) for word in words for _ in range(_RUNS)])
     with closing(open_database(mailcrm.store, viewer=None)) as db:
-        inside = max(in_process(partial(search_emails, db, word, limit=HITS)).seconds for word in words)
+        inside = max(
+            in_process(partial(search_emails, db, word, datetime.now(UTC), limit=HITS)).seconds
+            for word in words
+        )
     return [
         *(f"{size:,}", f"{first.seconds:.1f}", f"{size / first.seconds:.0f}"),
         *(f"{first.largest:.0f}", f"{first.together:.0f}"),

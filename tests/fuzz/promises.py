@@ -5,6 +5,7 @@ Each function reads its input and asserts it. Which inputs are tried is left to 
 
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 
 from mailcrm.core.addresses import normalise, parse_mailboxes
 from mailcrm.core.calendar import invitations
@@ -15,9 +16,10 @@ from mailcrm.core.headers import decode_words, identify, ids_of
 from mailcrm.core.html import read_html
 from mailcrm.core.mime import contents, html_body, parse
 from mailcrm.core.parsed import Forward, ParsedEmail, Span, SpanKind
+from mailcrm.core.query import parse_query, written
 from mailcrm.core.quotes import separate
 from mailcrm.core.rtf import decompressed, read_rtf
-from mailcrm.core.search_terms import TERM_CHARACTERS, parse_query, terms
+from mailcrm.core.search_terms import TERM_CHARACTERS, terms
 from mailcrm.core.text import PREVIEW_CHARACTERS, preview, unflow
 from mailcrm.core.tnef import FILES, unpack
 
@@ -120,8 +122,10 @@ def search(text: str) -> None:
     found = terms(text)
     storable(tuple(found))
     assert all(0 < len(term) <= TERM_CHARACTERS for term in found)
+    now = datetime(2026, 6, 15, tzinfo=UTC)
     with suppress(UsageError):
-        parse_query(text[:1_000])
+        asked = parse_query(text[:1_000], now)
+        assert parse_query(written(asked), now) == asked
 
 
 def storable(value: object) -> None:

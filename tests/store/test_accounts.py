@@ -8,7 +8,8 @@ import pytest
 
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, StoreBusy
 from mailcrm.core.model import Security, Visibility
-from mailcrm.store import Database, accounts, emails, folders, members, open_database, threads
+from mailcrm.core.query import parse_query
+from mailcrm.store import Database, accounts, folders, members, open_database, search, threads
 from tests.conftest import FIRST, NOW, Store, login_of
 from tests.store.worlds import SERVER, connect, folder, letter, save
 
@@ -101,7 +102,7 @@ def test_a_disconnected_accounts_mail_stays_and_is_there_when_it_is_connected_ag
     save(db, made, place, letter(1, "a@example.org"))
     accounts.disconnect_account(db, made)
     assert accounts.accounts(db) == []
-    assert len(emails.search_emails(db, "hello", limit=9)) == 1
+    assert len(search.search_emails(db, parse_query("hello", NOW), limit=9)) == 1
     again = connect(db, FIRST, imap=dataclasses.replace(SERVER, host="new.example.com"))
     assert (again.id, again.imap.host) == (made.id, "new.example.com")
     assert accounts.email_count(db, again) == 1

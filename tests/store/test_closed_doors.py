@@ -36,6 +36,7 @@ from mailcrm.core.model import (
     Visibility,
 )
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation
+from mailcrm.core.query import parse_query
 from mailcrm.store import (
     Database,
     accounts,
@@ -46,6 +47,7 @@ from mailcrm.store import (
     links,
     members,
     rules,
+    search,
     suggestions,
     threads,
 )
@@ -902,7 +904,9 @@ def test_fault_3_a_text_with_very_many_words_is_stored(db: Database) -> None:
     words = " ".join(f"{'я' * 54}{number:06d}" for number in range(16_000))
     saved = save(db, account, folder(db, account), letter(1, "a@example.org", subject="Offer", text=words))
     assert saved.new == 1
-    assert [hit.subject for hit in emails.search_emails(db, f"{'я' * 54}000000", limit=5)] == ["Offer"]
+    assert [
+        hit.subject for hit in search.search_emails(db, parse_query(f"{'я' * 54}000000", NOW), limit=5)
+    ] == ["Offer"]
 
 
 def test_fault_3_the_longest_message_id_of_a_hostile_sender_is_stored(db: Database) -> None:

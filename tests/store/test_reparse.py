@@ -15,8 +15,9 @@ from mailcrm import linking
 from mailcrm.core import mime
 from mailcrm.core.model import Account, Direction, Folder, Visibility
 from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation, ParsedEmail, Span, SpanKind
+from mailcrm.core.query import parse_query
 from mailcrm.reparsing import KINDS, Reread, reparse
-from mailcrm.store import Database, accounts, contacts, contents, emails, sqlite, threads
+from mailcrm.store import Database, accounts, contacts, contents, emails, search, sqlite, threads
 from mailcrm.store.location import sqlite_path
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -160,9 +161,9 @@ def test_search_finds_the_new_words_and_forgets_the_old(
     save(db, account, inbox, old, as_read_before(2, text="falsch"))
     last(db)
     for word in ("falsch", "verkehrt", "xylophone"):
-        assert emails.search_emails(db, word, limit=9) == []
+        assert search.search_emails(db, parse_query(word, NOW), limit=9) == []
     for word in ("true", "price", "lee@example.kr", "true.pdf"):
-        assert len(emails.search_emails(db, word, limit=9)) == 2
+        assert len(search.search_emails(db, parse_query(word, NOW), limit=9)) == 2
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -324,8 +325,8 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(
     so_far = next(one for one in tries if not one.left_out)
     assert (so_far.read, so_far.emails_changed) == (150, 150)
     assert all(read(db, thread).subject == "Price list" for thread in sorted(held)[::40])
-    assert len(emails.search_emails(db, "true", limit=300)) == 250
-    assert emails.search_emails(db, "wrong", limit=300) == []
+    assert len(search.search_emails(db, parse_query("true", NOW), limit=300)) == 250
+    assert search.search_emails(db, parse_query("wrong", NOW), limit=300) == []
     if store.kind == "sqlite":
         with closing(sqlite3.connect(sqlite_path(store.url))) as owner:
             assert owner.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

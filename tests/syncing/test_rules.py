@@ -26,8 +26,9 @@ from mailcrm.core.model import Account
 from mailcrm.mail.imap import HEAD_BYTES, ImapSession, open_session
 from mailcrm.rounds import sync_accounts
 from mailcrm.store import Database, accounts, folders
-from mailcrm.store.emails import email_source, search_emails
+from mailcrm.store.emails import email_source
 from mailcrm.syncing import sync_account
+from mailcrm.timeline import search_emails
 from tests.conftest import FIRST, NOW, Store
 from tests.mail.conformance import USER, Mailbox, ModelMailbox, mailbox_on
 from tests.servers.model_imap import HangUp, ModelServer
@@ -498,7 +499,7 @@ def test_message_above_the_size_limit_is_stored_truncated_with_its_headers_and_t
     account = connect(db, mailbox)
     events = sync(db, mailbox, account, size_limit=100_000)
     assert {e.subject: e.truncated for e in stored(store.url).emails} == {"large": True, "small": False}
-    (found,) = search_emails(db, "quotation", limit=10)
+    (found,) = search_emails(db, "quotation", NOW, limit=10)
     assert found.truncated
     assert email_source(db, found.id) == raw[:HEAD_BYTES]
     assert only(events, AccountFinished)[0].whole, "a truncated email is not missing"
