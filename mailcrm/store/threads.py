@@ -265,6 +265,17 @@ def remove_label(db: Database, thread_id: int, name: str) -> bool:
     return bool(db.write("remove_thread_label", thread_id=thread_id, name=name))
 
 
+def of_other_visibility(db: Database, ids: Sequence[int], visibility: Visibility) -> list[int]:
+    """Return those threads that have not this visibility."""
+    rows = db.read("threads_of_other_visibility", ids=ids, visibility=visibility)
+    return [row["id"] for row in rows]
+
+
+def set_visibilities(db: Database, ids: Sequence[int], visibility: Visibility) -> None:
+    """Share or privatize threads at once; raises NotPermitted."""
+    db.write("set_visibilities", ids=ids, visibility=visibility)
+
+
 def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
     ids = [row["id"] for row in rows]
     counts = {row["thread_id"]: row["count"] for row in db.read("thread_email_counts", ids=ids)}

@@ -207,6 +207,12 @@ ON CONFLICT DO NOTHING
 DELETE FROM main.thread_label
 WHERE thread_id = :thread_id AND label_id IN (SELECT b.id FROM label b WHERE b.name = :name)
 
+-- set_visibilities --
+UPDATE main.thread SET visibility = :visibility WHERE id IN {each:ids}
+
+-- threads_of_other_visibility --
+SELECT id FROM thread WHERE id IN {each:ids} AND visibility <> :visibility ORDER BY id
+
 -- account_manager --
 -- One row when this viewer manages the account of a thread.
 SELECT c.account_id FROM account_connection c JOIN thread t ON t.account_id = c.account_id WHERE t.id = :id
