@@ -49,6 +49,6 @@ WHERE e.message_id IN {each:texts} AND e.thread_id IN {each:ids} ORDER BY a.addr
 -- timeline_emails --
 SELECT e.id, e.thread_id, a.address AS account, a.team_id, t.visibility, e.message_id, e.subject, e.preview,
        e.from_address, e.from_name, e.sent_at, e.received_at, e.direction, e.has_attachment, e.truncated,
-       e.gone_at, e.from_ambiguous, e.automatic, e.signed, e.encrypted, e.trackers, e.repairs
+       e.gone_at, e.from_ambiguous, e.automatic, e.authserv_id, e.dmarc, e.signed, e.encrypted, e.trackers, e.repairs
 FROM email e JOIN thread t ON t.id = e.thread_id JOIN account a ON a.id = e.account_id
 WHERE e.id IN {each:ids} ORDER BY e.received_at DESC, e.id DESC

@@ -297,21 +297,12 @@ def test_an_organization_has_what_its_contacts_deals_and_leads_have(db: Database
     deal, own, led, converted = deal_of(db), lead_of(db), lead_of(db, "Led"), lead_of(db, "Converted")
     for table, key in (("contact", kim.id), ("deal", deal.id), ("lead", own.id)):
         change(db, f"UPDATE main.{table} SET organization_id = 1 WHERE id = {key}")
-    change(
-        db, f"UPDATE main.contact SET merged_into_id = {kim.id}, organization_id = 2 WHERE id = {merged.id}"
-    )
-    change(db, f"UPDATE main.contact SET organization_id = 2 WHERE id = {lee.id}")
+    change(db, f"UPDATE main.contact SET merged_into_id = {kim.id} WHERE id = {merged.id}")
+    change(db, f"UPDATE main.contact SET organization_id = 2 WHERE id IN ({lee.id}, {merged.id})")
     change(db, f"UPDATE main.lead SET deal_id = {deal.id} WHERE id = {converted.id}")
-    records = {
-        "kim": kim,
-        "merged": merged,
-        "lee": lee,
-        "deal": deal,
-        "own": own,
-        "led": led,
-        "converted": converted,
-    }
-    for uid, (name, record) in enumerate(records.items(), start=1):
+    names = ("kim", "merged", "lee", "deal", "own", "led", "converted")
+    records: tuple[Deal | Lead | Contact, ...] = (kim, merged, lee, deal, own, led, converted)
+    for uid, (name, record) in enumerate(zip(names, records, strict=True), start=1):
         received_at = NOW + timedelta(seconds=uid)
         link(db, save(db, account, inbox, letter(uid, name, subject=name, received_at=received_at)), record)
     assert subjects(db, pumps) == ["converted", "own", "deal", "merged", "kim"]
