@@ -41,6 +41,7 @@ def email_columns(rows: Sequence[EmailRow]) -> list[Column]:
         # One holder of everything is no news.
         Column(heading="HELD BY", ratio=3, style="dim", piped=len(holders) == 1),
         Column(heading="SEEN BY"),
+        Column(heading="FILES", ratio=3, style="dim", room=100, piped=not any(row.files for row in rows)),
     ]
 
 
@@ -56,6 +57,7 @@ def email_cells(rows: Sequence[EmailRow]) -> list[tuple[Cell, ...]]:
             row.preview,
             ", ".join(row.holders),
             visibility(row),
+            ", ".join(row.files),
         )
         for row in rows
     ]
