@@ -1,4 +1,4 @@
-"""`mailcrm inbox`: the newest conversations."""
+"""`mailcrm inbox`: the newest conversations, and the people in them who are no contacts."""
 
 from typing import Annotated
 
@@ -16,6 +16,9 @@ def inbox(
     context: typer.Context,
     unread: Annotated[bool, typer.Option("--unread", help="only with mail that nobody read")] = False,
     unlinked: Annotated[bool, typer.Option("--unlinked", help="only without contact and deal")] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="the people who are no contacts, in place of conversations")
+    ] = False,
     account: Annotated[str | None, typer.Option(metavar="A", help="only of this account")] = None,
     label: Annotated[str | None, typer.Option(metavar="L", help="only with this label")] = None,
     archived: Annotated[bool, typer.Option("--archived", help="the archived ones instead")] = False,
@@ -27,6 +30,9 @@ def inbox(
     from mailcrm.store import accounts, threads
 
     invocation: Invocation = context.obj
+    if unknown:
+        _show_unknown(invocation, account, limit)
+        return
     with invocation.open_store() as db:
         account_id = accounts.account(db, account).id if account is not None else None
         rows = threads.inbox(
@@ -68,3 +74,46 @@ def inbox(
         limit=limit,
         empty="No conversations. Connect an account with mailcrm connect, bring mail in with mailcrm sync.",
     )
+
+
+def _show_unknown(invocation: Invocation, account: str | None, limit: int) -> None:
+    from mailcrm.core.model import Direction
+    from mailcrm.render import Column
+    from mailcrm.store import accounts
+    from mailcrm.store.correspondents import unknown_correspondents
+
+    with invocation.open_store() as db:
+        account_id = accounts.account(db, account).id if account is not None else None
+        people = unknown_correspondents(db, account_id=account_id, limit=limit + 1)
+    if invocation.display.as_json:
+        invocation.display.document(people[:limit])
+        return
+    invocation.display.table(
+        [
+            Column(heading="THREAD", right=True, style="cyan"),
+            Column(heading="WHEN"),
+            Column(heading="", style="dim"),
+            Column(heading="ADDRESS", ratio=4),
+            Column(heading="NAME", ratio=3, style="bold"),
+            Column(heading="MAILS", right=True),
+            Column(heading="THREADS", right=True, room=80),
+            Column(heading="NOTE", style="dim", piped=not any(one.role for one in people)),
+        ],
+        [
+            (
+                one.thread_id,
+                one.last_at,
+                "→" if one.direction is Direction.OUT else "←",
+                one.address,
+                one.name,
+                one.emails,
+                one.threads,
+                "a role" if one.role else None,
+            )
+            for one in people
+        ],
+        limit=limit,
+        empty="Everybody in your conversations is a contact.",
+    )
+    if people:
+        invocation.display.note("Make one a contact: mailcrm contact create --from THREAD --address ADDRESS")
