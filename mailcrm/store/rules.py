@@ -121,8 +121,13 @@ _BY_EMAIL = """EXISTS (SELECT 1 FROM main.email e JOIN managed_account m ON m.id
                        WHERE e.id = {row}.email_id)"""
 _BY_THREAD = """EXISTS (SELECT 1 FROM main.thread t JOIN managed_account m ON m.id = t.account_id
                         WHERE t.id = {row}.thread_id)"""
+_BY_SPLIT = f"""{_BY_THREAD}
+    AND EXISTS (SELECT 1 FROM main.thread t JOIN managed_account m ON m.id = t.account_id
+                WHERE t.id = {{row}}.other_id)"""
 _BY_FOLDER = """EXISTS (SELECT 1 FROM main.folder f JOIN managed_account m ON m.id = f.account_id
                         WHERE f.id = {row}.folder_id)"""
+# A rule that one may not know is not named either: a foreign key would tell that it is there.
+_BY_SCREENED = f"{_BY_FOLDER} AND EXISTS (SELECT 1 FROM block_rule b WHERE b.id = {{row}}.block_rule_id)"
 _BY_ADMIN = "EXISTS (SELECT 1 FROM viewer v WHERE v.role = 'admin')"
 _BY_MEMBER = _MEMBER_OF_STORE
 _BY_OWNER = f"{{row}}.owner_id IN (SELECT v.id FROM viewer v) OR {_BY_ADMIN}"
@@ -157,10 +162,10 @@ MANAGED = MappingProxyType(
         "account_connection": _BY_ACCOUNT,
         "block_rule": f"{{row}}.account_id IS NULL AND {_BY_ADMIN} OR {_BY_ACCOUNT}",
         "folder": _BY_ACCOUNT,
-        "screened": _BY_FOLDER,
+        "screened": _BY_SCREENED,
         "thread": _BY_ACCOUNT,
         "thread_reference": _BY_ACCOUNT,
-        "thread_split": _BY_THREAD,
+        "thread_split": _BY_SPLIT,
         "thread_event": _BY_THREAD,
         "thread_label": _BY_THREAD,
         "email": _BY_ACCOUNT,
