@@ -82,7 +82,7 @@ _PLACE = re.compile(r"%\((\w+)\)s")
 _LINES = 100
 
 #: To be raised when `install_rules` makes something else of the same rules.
-_INSTALLATION = 4
+_INSTALLATION = 5
 
 #: Seconds after which the database server asks a silent connection whether it is still there.
 _SILENT_FOR = 30
@@ -163,6 +163,8 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
         run(f"GRANT INSERT ({', '.join(columns)}) ON main.{table} TO {MEMBER_ROLE}")
         if changeable:
             run(f"GRANT UPDATE ({', '.join(changeable)}) ON main.{table} TO {MEMBER_ROLE}")
+    for table, rule in rules.HANDED_ON.items():
+        _guard_owner(connection, table, rule.replace("{row}", "OLD"))
     for table in rules.FREE:
         run(f"GRANT SELECT ON main.{table} TO {MEMBER_ROLE}")
     # `@@` is not leakproof, so under a policy the planner must not use the index: every row would be
@@ -192,10 +194,37 @@ def install_rules(connection: psycopg.Connection[dict[str, Any]]) -> None:
     run(f"COMMENT ON SCHEMA main IS '{_fingerprint()}'")
 
 
+def _guard_owner(connection: psycopg.Connection[dict[str, Any]], table: str, rule: str) -> None:
+    """Refuse to hand a row on: a policy sees a row before or after a change, and cannot compare the two."""
+    name = f"main.guard_{table}_owner"
+    connection.execute(
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql "
+        "SET search_path = main, pg_catalog, pg_temp AS $$ BEGIN "
+        # The owner of the database is above the rules.
+        f"IF row_security_active(TG_RELID) AND ({rule}) IS NOT TRUE THEN "
+        f"RAISE insufficient_privilege USING MESSAGE = 'not permitted'; "
+        "END IF; RETURN NEW; END $$"
+    )
+    connection.execute(f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC")
+    connection.execute(
+        f"CREATE OR REPLACE TRIGGER guard_owner BEFORE UPDATE OF owner_id ON main.{table} "
+        "FOR EACH ROW WHEN (OLD.owner_id IS DISTINCT FROM NEW.owner_id) "
+        f"EXECUTE FUNCTION {name}()"
+    )
+
+
 @cache
 def _fingerprint() -> str:
     """Return what tells these rules from those of every other version."""
-    tables = (rules.HELPERS, rules.VISIBLE, rules.MANAGED, rules.REMOVED, rules.AUTHORED, rules.FIXED)
+    tables = (
+        rules.HELPERS,
+        rules.VISIBLE,
+        rules.MANAGED,
+        rules.REMOVED,
+        rules.HANDED_ON,
+        rules.AUTHORED,
+        rules.FIXED,
+    )
     text = f"{_INSTALLATION} {[dict(table) for table in tables]}"
     return f"mailcrm rules {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

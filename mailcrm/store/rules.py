@@ -37,6 +37,10 @@ HELPERS = MappingProxyType(
             WHERE EXISTS (SELECT 1 FROM viewer v)
               AND NOT EXISTS (SELECT 1 FROM main.team_member tm WHERE tm.team_id = t.id)
               AND NOT EXISTS (SELECT 1 FROM main.account a WHERE a.team_id = t.id)""",
+        # By the contact that it became part of.
+        "merged_contact": """
+            SELECT c.merged_into_id AS id, c.owner_id FROM main.contact c
+            WHERE c.merged_into_id IS NOT NULL AND EXISTS (SELECT 1 FROM viewer v)""",
     }
 )
 
@@ -131,6 +135,12 @@ _BY_SCREENED = f"{_BY_FOLDER} AND EXISTS (SELECT 1 FROM block_rule b WHERE b.id 
 _BY_ADMIN = "EXISTS (SELECT 1 FROM viewer v WHERE v.role = 'admin')"
 _BY_MEMBER = _MEMBER_OF_STORE
 _BY_OWNER = f"{{row}}.owner_id IN (SELECT v.id FROM viewer v) OR {_BY_ADMIN}"
+# What became part of it goes along, and with that the links to it.
+_BY_CONTACT_OWNER = f"""
+    {{row}}.owner_id IN (SELECT v.id FROM viewer v
+                         WHERE NOT EXISTS (SELECT 1 FROM merged_contact c WHERE c.id = {{row}}.id
+                                           AND COALESCE(c.owner_id, 0) <> v.id))
+    OR {_BY_ADMIN}"""
 _BY_SUGGESTION = """EXISTS (SELECT 1 FROM main.suggestion s JOIN main.thread t ON t.id = s.thread_id
                             JOIN managed_account m ON m.id = t.account_id
                             WHERE s.id = {row}.suggestion_id)"""
@@ -195,11 +205,15 @@ REMOVED = MappingProxyType(
         "member_event": _BY_NOBODY,
         "thread_event": _BY_NOBODY,
         "organization": _BY_OWNER,
-        "contact": _BY_OWNER,
+        "contact": _BY_CONTACT_OWNER,
         "deal": _BY_OWNER,
         "lead": _BY_OWNER,
     }
 )
+
+#: Tables whose rows are handed on to another owner by those alone for whom this holds: whoever could take
+#: a record could then remove it.
+HANDED_ON = MappingProxyType(dict.fromkeys(("organization", "contact", "deal", "lead"), _BY_OWNER))
 
 #: The column that says who made a row: nobody makes one in another's name.
 AUTHORED = MappingProxyType(

@@ -137,6 +137,12 @@ def install_rules(connection: sqlite3.Connection, viewer_id: int) -> None:
                 # A comparison with NULL is neither true nor false; only true is permission.
                 f"WHEN ({allowed}) IS NOT TRUE BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
             )
+    for table, rule in rules.HANDED_ON.items():
+        connection.execute(
+            f"CREATE TEMP TRIGGER owner_{table} BEFORE UPDATE OF owner_id ON main.{table} "
+            f"WHEN OLD.owner_id IS NOT NEW.owner_id AND ({rule.replace('{row}', 'OLD')}) IS NOT TRUE "
+            "BEGIN SELECT RAISE(ABORT, 'not permitted'); END"
+        )
     for table, columns in rules.FIXED.items():
         connection.execute(
             f"CREATE TEMP TRIGGER fixed_{table} BEFORE UPDATE OF {', '.join(columns)} ON main.{table} "
