@@ -5,7 +5,6 @@ mistakes are guarded against: a query that forgets the rules.
 """
 
 import dataclasses
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -31,11 +30,8 @@ from mailcrm.core.model import (
     DealStatus,
     LinkOrigin,
     MemberRole,
-    ParticipantRole,
-    Team,
     Visibility,
 )
-from mailcrm.core.parsed import Attachment, Delivery, Forward, Invitation
 from mailcrm.core.query import parse_query
 from mailcrm.store import (
     Database,
@@ -56,190 +52,11 @@ from mailcrm.store.migrate import create_first_member, migrate
 from mailcrm.store.postgres import PostgresDatabase
 from mailcrm.store.sqlite import SqliteDatabase
 from mailcrm.store.timeline import timeline
-from tests.conftest import FIRST, NOW, Store, _login_maker, login_of
-from tests.servers.postgres import PostgresServer, database_of
+from tests.conftest import FIRST, NOW, Store, login_of
+from tests.store.conftest import BOB, SECRET, WITH_SECRETS, Scene, refused, rows, stage, undone
 from tests.store.worlds import SERVER, connect, folder, letter, save
 
-#: Stands in every text of Ann's that nobody else may read.
-SECRET = "hush"
-
-BOB = "bob@example.com"
-CAT = "cat@example.com"
-
-#: The tables that hold a secret of Ann's in the scene.
-WITH_SECRETS = {
-    "account_alias",
-    "account_connection",
-    "attachment",
-    "delivery",
-    "email",
-    "email_body",
-    "email_source",
-    "email_terms",
-    "fetch_failure",
-    "folder",
-    "forward",
-    "invitation",
-    "participant",
-    "thread",
-    "thread_reference",
-}
-
-
 ON_POSTGRES = pytest.mark.parametrize("store", ["postgres"], indirect=True)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
-    """Ann, an admin, has three threads; Bob has one; the team Support is Bob's and Cat's."""
-
-    store: Store
-    ann: Database
-    bob: Database
-    hers: Account
-    his: Account
-    support: Account
-    support_team: Team
-    private: int
-    unlinked: int
-    shared: int
-    own: int
-
-    def email(self, thread: int) -> int:
-        """Return the one email of a thread."""
-        for db in (self.ann, self.bob):
-            for found in emails.thread_emails(db, thread):
-                return found.row.id
-        raise LookupError(thread)
-
-
-def stage(store: Store) -> Scene:
-    ann = store.as_member(FIRST)
-    bob = store.add_member(BOB)
-    cat = store.add_member(CAT)
-    hers = connect(ann, FIRST)
-    his = connect(bob, BOB)
-    team = members.create_team(bob, "Support")
-    members.add_team_member(bob, team, cat.viewer)
-    support = connect(bob, "support@example.com", team_id=team.id)
-    kim = contacts.create_contact(ann, name="Kim", addresses=["kim@example.kr"])
-    deals.create_deal(ann, title="Big deal", contact_ids=[kim.id], value=None, currency=None, at=NOW)
-
-    ann.write("add_account_alias", account_id=hers.id, address=f"{SECRET}@example.com")
-    ann.write("record_sync_error", account_id=hers.id, error=SECRET)
-    inbox = folder(ann, hers, path=SECRET)
-    folders.record_failure(ann, inbox, 1, 99, SECRET, at=NOW)
-    paper = Attachment(part_id="2", name=f"{SECRET}.pdf", type="application/pdf", size=5, inline=False)
-    people = {ParticipantRole.FROM: f"{SECRET}@example.kr", ParticipantRole.TO: FIRST}
-    secret = letter(
-        1,
-        f"{SECRET}@example.org",
-        subject=SECRET,
-        text=f"{SECRET} price",
-        people=people,
-        attachments=[paper],
-        forwards=[Forward(name=SECRET, address="", to="", date="", subject="")],
-        invitations=[
-            Invitation(
-                method="REQUEST",
-                summary=SECRET,
-                starts_at=NOW,
-                ends_at=None,
-                all_day=False,
-                location="",
-                organizer="",
-                attendee="",
-                answer="",
-                repeats=False,
-            )
-        ],
-        deliveries=[Delivery(address="", action="failed", status="", reason=SECRET)],
-    )
-    (private,) = save(ann, hers, inbox, secret).threads
-    (unlinked,) = save(ann, hers, inbox, letter(2, f"{SECRET}2@example.org", subject=SECRET)).threads
-    (shared,) = save(
-        ann, hers, inbox, letter(3, "open@example.org", subject="Open", text="open price")
-    ).threads
-    linking.link_thread(ann, threads.thread(ann, str(private)), kim, now=NOW)
-    linking.link_thread(ann, threads.thread(ann, str(shared)), kim, now=NOW)
-    for thread in (unlinked, shared):
-        threads.set_visibility(ann, thread, Visibility.SHARED)
-    (own,) = save(bob, his, folder(bob, his), letter(1, "own@example.org", text="own price")).threads
-    return Scene(
-        store=store,
-        ann=ann,
-        bob=bob,
-        hers=hers,
-        his=his,
-        support=support,
-        support_team=team,
-        private=private,
-        unlinked=unlinked,
-        shared=shared,
-        own=own,
-    )
-
-
-@pytest.fixture
-def scene(store: Store) -> Scene:
-    """Return a scene that the test may change."""
-    return stage(store)
-
-
-@pytest.fixture(scope="module")
-def town(postgres: PostgresServer, migrated_template: str) -> Iterator[Scene]:
-    """Yield a scene on PostgreSQL that no test changes."""
-    url = postgres.create_database(template=migrated_template)
-    login = _login_maker(postgres, url)
-    store = Store("postgres", url, login)
-    login(login_of(FIRST))
-    create_first_member(url, name="Ann", address=FIRST, login=login_of(FIRST))
-    yield stage(store)
-    store.close()
-    postgres.drop_database(database_of(url))
-
-
-@pytest.fixture(scope="module")
-def lines(town: Scene) -> Iterator[dict[str, psycopg.Connection]]:
-    """Yield a plain connection of Ann, of Bob and of the owner."""
-    urls = {name: town.store._login(name) for name in ("ann", "bob")} | {"owner": town.store.url}
-    found = {name: psycopg.connect(url, autocommit=True) for name, url in urls.items()}
-    yield found
-    for line in found.values():
-        line.close()
-
-
-@contextmanager
-def undone(line: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    with line.transaction(force_rollback=True):
-        yield line
-
-
-@pytest.fixture
-def bob(lines: dict[str, psycopg.Connection]) -> Iterator[psycopg.Connection]:
-    """Yield Bob's own client; whatever he does is undone."""
-    with undone(lines["bob"]) as line:
-        yield line
-
-
-@pytest.fixture
-def admin(lines: dict[str, psycopg.Connection]) -> Iterator[psycopg.Connection]:
-    """Yield Ann's own client; whatever she does is undone."""
-    with undone(lines["ann"]) as line:
-        yield line
-
-
-def rows(line: psycopg.Connection, text: str, *values: object) -> list[tuple[object, ...]]:
-    return list(line.execute(text, values).fetchall())
-
-
-def refused(line: psycopg.Connection, text: str, *values: object) -> str:
-    """Return how the server refuses a statement, without the numbers that the attacker has chosen."""
-    with pytest.raises(psycopg.Error) as caught, line.transaction():
-        line.execute(text, values)
-    diag = caught.value.diag
-    words = re.sub(r"\d+", "#", f"{diag.message_primary} {diag.message_detail}")
-    return f"{diag.sqlstate} {words}"
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -264,6 +81,7 @@ def test_helper_views_show_ids_of_the_viewers_own_things_alone(town: Scene, bob:
         "managed_account": [(town.his.id,), (town.support.id,)],
         "shared_thread": [(town.shared, town.hers.id)],
         "empty_team": [],
+        "merged_contact": [],
     }
 
 
@@ -425,7 +243,7 @@ def test_a_login_moves_to_no_other_member(
 
 def test_a_member_makes_no_members_and_no_admin_of_himself(town: Scene, bob: psycopg.Connection) -> None:
     assert bob.execute("UPDATE main.member SET role = 'admin'").rowcount == 0
-    assert "42501" in refused(bob, "DELETE FROM main.member")
+    assert bob.execute("DELETE FROM main.member").rowcount == 0
     assert "42501" in refused(
         bob,
         "INSERT INTO main.member (name, address, role, active) VALUES ('x', 'x@example.com', 'admin', true)",
@@ -443,7 +261,7 @@ def test_an_admin_who_adds_a_member_with_a_taken_login_is_refused(
 
 
 def test_an_admin_deletes_no_member(town: Scene, admin: psycopg.Connection) -> None:
-    assert "42501" in refused(admin, "DELETE FROM main.member WHERE login = 'bob'")
+    assert admin.execute("DELETE FROM main.member WHERE login = 'bob'").rowcount == 0
 
 
 # --- changing the rules -------------------------------------------------------------------------
@@ -677,7 +495,10 @@ def test_a_taken_address_can_be_tried_but_nothing_of_it_is_changed(
     assert "42501" in refused(bob, take, town.hers.address, town.bob.viewer.id)
 
 
-IDS = ["member", "team", "account", "folder", "thread", "email", "contact", "deal"]
+IDS = [
+    *("member", "member_event", "team", "account", "folder", "block_rule", "label", "organization"),
+    *("contact", "pipeline", "stage", "deal", "lead", "thread", "thread_event", "email", "suggestion"),
+]
 
 
 @pytest.mark.parametrize("line", ["bob", "ann"])
@@ -754,7 +575,7 @@ def test_a_change_asked_for_as_a_read_is_refused(lite: SqliteDatabase) -> None:
     with pytest.raises(StoreError):
         lite.read("set_visibility", id=1, visibility="shared")
     with pytest.raises(StoreError):
-        lite.read("remove_links", thread_id=1)
+        lite.read("remove_item_links", thread_id=1)
 
 
 @pytest.mark.parametrize(
@@ -1038,17 +859,25 @@ def other(visibility: Visibility) -> Visibility:
 
 
 def test_fault_8_a_forbidden_deletion_changes_nothing(scene: Scene) -> None:
+    deal = deals.deal(scene.ann, "Big deal")
+    linking.link_thread(scene.ann, threads.thread(scene.ann, str(scene.shared)), deal, now=NOW)
     with forbidden(scene.store):
-        assert scene.bob.write("remove_links", thread_id=scene.shared) == 0
+        assert scene.bob.write("remove_item_links", thread_id=scene.shared) == 0
     with forbidden(scene.store):
         scene.bob.write("remove_thread", thread_id=scene.private)
-    assert len(links.links(scene.ann, [scene.shared])) == 1
+    assert len(links.links(scene.ann, [scene.shared])) == 2
     assert len(emails.thread_emails(scene.ann, scene.private)) == 1
 
 
 def test_fault_8_a_forbidden_addition_is_not_permitted(scene: Scene) -> None:
     kim = contacts.contact(scene.bob, "Kim")
-    link = {"contact_id": kim.id, "deal_id": None, "origin": LinkOrigin.MANUAL, "linked_at": NOW}
+    link = {
+        "contact_id": kim.id,
+        "deal_id": None,
+        "lead_id": None,
+        "origin": LinkOrigin.MANUAL,
+        "linked_at": NOW,
+    }
     with pytest.raises(NotPermitted):
         scene.bob.write("add_link", thread_id=scene.unlinked, linked_by=scene.bob.viewer.id, **link)
     inbox = folders.folders(scene.ann, scene.hers)[0]
@@ -1060,7 +889,13 @@ def test_fault_8_a_forbidden_addition_is_not_permitted(scene: Scene) -> None:
 
 def test_fault_8_one_forbidden_change_among_many_undoes_them_all(scene: Scene) -> None:
     kim = contacts.contact(scene.bob, "Kim")
-    made = {"contact_id": kim.id, "deal_id": None, "origin": LinkOrigin.MANUAL, "linked_at": NOW}
+    made = {
+        "contact_id": kim.id,
+        "deal_id": None,
+        "lead_id": None,
+        "origin": LinkOrigin.MANUAL,
+        "linked_at": NOW,
+    }
     wanted = [
         {"thread_id": thread, "linked_by": scene.bob.viewer.id, **made}
         for thread in (scene.own, scene.unlinked)

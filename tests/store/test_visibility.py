@@ -32,6 +32,8 @@ from tests.store.worlds import (
     worlds,
 )
 
+_THEN = "2026-01-01T00:00:00Z"
+
 VIEWERS = (*(key(place) for place in range(PLACES)), NOBODY)
 
 #: The columns that tell a table's rows apart, and one that may be changed.
@@ -39,16 +41,29 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "member": (("id",), "name"),
     "team": (("id",), "name"),
     "team_member": (("team_id", "member_id"), "member_id"),
+    "member_event": (("id",), ""),
+    "label": (("id",), "name"),
+    "organization": (("id",), "name"),
+    "organization_domain": (("domain",), "organization_id"),
     "contact": (("id",), "name"),
     "contact_address": (("address",), "position"),
+    "contact_phone": (("contact_id", "position"), "phone"),
+    "pipeline": (("id",), "name"),
+    "stage": (("id",), "name"),
     "deal": (("id",), "title"),
     "deal_contact": (("deal_id", "contact_id"), "contact_id"),
+    "lead": (("id",), "title"),
+    "lead_contact": (("lead_id", "contact_id"), "contact_id"),
+    "lead_label": (("lead_id", "label_id"), "label_id"),
     "account": (("id",), "default_visibility"),
     "account_alias": (("account_id", "address"), "address"),
     "account_connection": (("account_id",), "username"),
     "folder": (("id",), "name"),
     "thread": (("id",), "visibility"),
     "thread_reference": (("account_id", "message_id"), "thread_id"),
+    "thread_split": (("thread_id", "other_id"), "other_id"),
+    "thread_event": (("id",), "thread_id"),
+    "thread_label": (("thread_id", "label_id"), "label_id"),
     "email": (("id",), "subject"),
     "email_identity": (("account_id", "identity"), "email_id"),
     "email_body": (("email_id",), "text"),
@@ -61,13 +76,30 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "delivery": (("email_id", "position"), "reason"),
     "placement": (("folder_id", "uid"), "flags"),
     "fetch_failure": (("folder_id", "uid"), "error"),
-    "link": (("thread_id", "contact_id", "deal_id"), "origin"),
-    "link_refusal": (("thread_id", "contact_id", "deal_id"), "refused_by"),
+    "block_rule": (("id",), ""),
+    "screened": (("folder_id", "uid"), "block_rule_id"),
+    "link": (("thread_id", "contact_id", "deal_id", "lead_id"), "thread_id"),
+    "link_refusal": (("thread_id", "contact_id", "deal_id", "lead_id"), "thread_id"),
+    "suggestion": (("id",), "reason"),
+    "suggestion_candidate": (("suggestion_id", "contact_id", "deal_id", "lead_id"), "deal_id"),
 }
 
 #: Deleting one of their rows takes other rows along; test_schema and test_closed_doors look at that.
-PARENTS = frozenset({"member", "team", "contact", "deal", "account", "folder", "thread", "email"})
-OF_STORE = frozenset({"member", "team", "team_member", "contact", "contact_address", "deal", "deal_contact"})
+PARENTS = frozenset(
+    {
+        *("member", "team", "account", "folder", "thread", "email", "block_rule", "suggestion"),
+        *("label", "organization", "contact", "pipeline", "stage", "deal", "lead"),
+    }
+)
+OF_STORE = frozenset(
+    {
+        *("member", "member_event", "team", "team_member", "label", "pipeline", "stage"),
+        *("organization", "organization_domain", "contact", "contact_address", "contact_phone"),
+        *("deal", "deal_contact", "lead", "lead_contact", "lead_label"),
+    }
+)
+#: Told to those who manage the thread's account alone.
+OF_MANAGERS = frozenset({"thread_split", "thread_event", "suggestion", "suggestion_candidate"})
 OF_EMAIL = frozenset(
     {
         "email_body",
@@ -80,7 +112,7 @@ OF_EMAIL = frozenset(
         "delivery",
     }
 )
-OF_FOLDER = frozenset({"placement", "fetch_failure"})
+OF_FOLDER = frozenset({"placement", "fetch_failure", "screened"})
 OF_ACCOUNT = frozenset(
     {"account_alias", "account_connection", "folder", "thread_reference", "email_identity"}
 )
@@ -231,14 +263,18 @@ def reads(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> bool
         return world.manages(viewer, place) or any(
             world.sees(viewer, n) for n, thread in enumerate(world.threads) if thread.account == place
         )
-    if table in OF_ACCOUNT | OF_FOLDER:
+    if table == "block_rule" and row["account_id"] is None:
+        return viewer in world.oracle.active_members
+    if table in OF_ACCOUNT | OF_FOLDER | {"block_rule"}:
         # Every account has one folder, with the account's number.
         return world.manages(viewer, row.get("account_id", row.get("folder_id")) - key(0))
+    if table in OF_MANAGERS:
+        return world.manages(viewer, world.threads[_thread_of(world, table, row)].account)
     return world.sees(viewer, _thread_of(world, table, row))
 
 
-def writes(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> bool:
-    """Say whether a viewer may change or remove one row."""
+def edits(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> bool:
+    """Say whether a viewer may change one row."""
     active = viewer in world.oracle.active_members
     if table == "member":
         return active and viewer == key(0)
@@ -248,16 +284,29 @@ def writes(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> boo
         return active
     if table == "account":
         return world.manages(viewer, row["id"] - key(0))
-    if table in OF_ACCOUNT | OF_FOLDER:
+    if table == "block_rule" and row["account_id"] is None:
+        return active and viewer == key(0)
+    if table in OF_ACCOUNT | OF_FOLDER | {"block_rule"}:
         return reads(world, viewer, table, row)
     return world.manages(viewer, world.threads[_thread_of(world, table, row)].account)
+
+
+def removes(world: World, viewer: int, table: str, row: Mapping[str, Any]) -> bool:
+    """Say whether a viewer may remove one row."""
+    if table in {"member", "member_event", "thread_event"}:
+        return False
+    if table in {"organization", "contact", "deal", "lead"}:
+        return viewer in world.oracle.active_members and viewer in {key(0), row["owner_id"]}
+    return edits(world, viewer, table, row)
 
 
 def _thread_of(world: World, table: str, row: Mapping[str, Any]) -> int:
     if table in OF_EMAIL:
         email: int = row["email_id"]
         return world.emails[email - key(0)][0]
-    thread: int = row["id"] if table == "thread" else row["thread_id"]
+    # A suggestion has the number of its thread.
+    named = {"thread": "id", "suggestion_candidate": "suggestion_id"}.get(table, "thread_id")
+    thread: int = row[named]
     return thread - key(0)
 
 
@@ -299,17 +348,7 @@ def _check_queries(stage: Stage, world: World, viewer: int) -> None:
     managers = {n for n, thread in enumerate(threads) if eyes.read("account_manager", id=thread)}
     assert managers == mine
 
-    targets = [
-        *(
-            ("contact_threads", {"contact_id": key(c)}, {n for n in seen if c in world.threads[n].contacts})
-            for c in range(world.contacts)
-        ),
-        *(
-            ("deal_threads", {"deal_id": key(d)}, {n for n in seen if d in world.threads[n].deals})
-            for d in range(world.deals)
-        ),
-    ]
-    for query, target, linked in targets:
+    for query, target, linked in _targets(world, seen):
         assert {row["thread_id"] for row in eyes.read(query, **target)} == {key(n) for n in linked}
     # Also who names threads that they must not see gets nothing of them.
     top = {"received_at": datetime(9999, 1, 1, tzinfo=UTC), "id": 0}
@@ -324,6 +363,26 @@ def _check_queries(stage: Stage, world: World, viewer: int) -> None:
     )
     full = eyes.read("timeline_emails", ids=[key(n) for n in range(len(world.emails))])
     assert {row["id"] for row in full} == visible
+
+
+def _targets(world: World, seen: set[int]) -> Iterator[tuple[str, dict[str, int], set[int]]]:
+    """Yield the query of each record's timeline with the threads that the viewer sees in it."""
+    shapes = {n: world.threads[n] for n in seen}
+    follows = {n for n, shape in shapes.items() if world.followed and 0 in shape.leads}
+    for c in range(world.contacts):
+        stands_for = {0, 1} if world.followed and c == 0 else {c}
+        linked = {n for n, shape in shapes.items() if stands_for & shape.contacts}
+        yield "contact_threads", {"contact_id": key(c)}, linked
+    for d in range(world.deals):
+        linked = {n for n, shape in shapes.items() if d in shape.deals} | (set() if d else follows)
+        yield "deal_threads", {"deal_id": key(d)}, linked
+    for x in range(world.leads):
+        linked = {n for n, shape in shapes.items() if x in shape.leads}
+        yield "lead_threads", {"lead_id": key(x)}, linked
+    # All contacts and deals are of the first organization.
+    linked = {n for n, shape in shapes.items() if shape.contacts or shape.deals} | follows
+    yield "organization_threads", {"organization_id": key(0)}, linked
+    yield "organization_threads", {"organization_id": key(1)}, set()
 
 
 @given(world=worlds())
@@ -360,10 +419,14 @@ def _changes(
                 f"{name} IS NULL" if row[name] is None else f"{name} = {_literal(row[name])}"
                 for name in columns
             )
-            allowed = writes(world, viewer, table, row)
-            yield f"UPDATE main.{table} SET {changed} = {changed} WHERE {this}", allowed
+            if changed:
+                allowed = edits(world, viewer, table, row)
+                yield f"UPDATE main.{table} SET {changed} = {changed} WHERE {this}", allowed
+            allowed = removes(world, viewer, table, row)
             if not (allowed and table in PARENTS):
                 yield f"DELETE FROM main.{table} WHERE {this}", allowed
+            for fixed in rules.FIXED.get(table, ()):
+                yield f"UPDATE main.{table} SET {fixed} = {fixed} WHERE {this}", False
 
 
 def _insertions(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
@@ -374,10 +437,27 @@ def _insertions(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
         (active and viewer == key(0)),
     )
     yield _insert("team", name="x"), active
-    yield _insert("contact", name="x"), active
-    yield _insert("contact_address", address="x@example.org", contact_id=key(0), position=0), active
-    yield _insert("deal", title="x", status="open"), active
-    yield _insert("deal_contact", deal_id=key(0), contact_id=key(0)), active
+    yield from ((statement, active) for statement in _new_records())
+    other = next(member for member in world.member_ids() if member != viewer)
+    for author, allowed in ((viewer, active), (other, False)):
+        by = {"done_by": author, "done_at": _THEN}
+        yield (
+            _insert("member_event", member_id=key(0), action="x", **by),
+            allowed and viewer == key(0),
+        )
+        added = {"pattern": "x", "mode": "any", "added_by": author, "added_at": _THEN}
+        yield _insert("block_rule", account_id=None, **added), allowed and viewer == key(0)
+        for n in range(len(world.accounts)):
+            yield _insert("block_rule", account_id=key(n), **added), allowed and world.manages(viewer, n)
+        for n, thread in enumerate(world.threads):
+            inside = allowed and world.manages(viewer, thread.account)
+            link = {"thread_id": key(n), "contact_id": None, "lead_id": key(0)}
+            yield (
+                _insert("link", origin="manual", linked_by=author, linked_at=_THEN, **link),
+                inside,
+            )
+            yield _insert("link_refusal", refused_by=author, refused_at=_THEN, **link), inside
+            yield _insert("thread_event", thread_id=key(n), action="x", detail="", **by), inside
     owning = {account.team for account in world.accounts}
     for n, team in enumerate(world.teams):
         inside = active and viewer in {key(m) for m in team}
@@ -391,7 +471,11 @@ def _insertions(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
     for n in range(len(world.accounts)):
         yield from _insertions_of_account(n, world, viewer)
     for n, thread in enumerate(world.threads):
-        yield from _insertions_of_thread(n, thread.account, allowed=world.manages(viewer, thread.account))
+        inside = world.manages(viewer, thread.account)
+        yield from _insertions_of_thread(n, thread.account, suggested=thread.suggested, allowed=inside)
+        for m, other_thread in enumerate(world.threads):
+            both = inside and world.manages(viewer, other_thread.account)
+            yield _insert("thread_split", thread_id=key(n), other_id=key(m)), both
     for thread_place, n in _first_emails(world).items():
         inside = world.manages(viewer, world.threads[thread_place].account)
         yield from _insertions_of_email(n, allowed=inside)
@@ -400,6 +484,26 @@ def _insertions(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
             both = inside and world.manages(viewer, folder)
             yield _insert("placement", folder_id=key(folder), email_id=key(n), **place), both
             yield _insert("email_identity", account_id=key(folder), identity="x", email_id=key(n)), both
+
+
+def _new_records() -> list[str]:
+    """Return a new row of each table that is every active member's."""
+    item = {"title": "x", "status": "open", "created_at": _THEN}
+    return [
+        _insert("label", name="x"),
+        _insert("organization", name="x", notes=""),
+        _insert("organization_domain", domain="x.example", organization_id=key(0)),
+        _insert("contact", name="x", title="", notes=""),
+        _insert("contact_address", address="x@example.org", contact_id=key(0), position=0),
+        _insert("contact_phone", contact_id=key(0), position=9, phone="x"),
+        _insert("pipeline", name="x"),
+        _insert("stage", pipeline_id=key(0), name="x", position=9),
+        _insert("deal", stage_id=key(0), **item),
+        _insert("deal_contact", deal_id=key(0), contact_id=key(0)),
+        _insert("lead", **item),
+        _insert("lead_contact", lead_id=key(0), contact_id=key(0)),
+        _insert("lead_label", lead_id=key(0), label_id=key(1)),
+    ]
 
 
 def _first_emails(world: World) -> dict[int, int]:
@@ -411,17 +515,28 @@ def _insertions_of_account(n: int, world: World, viewer: int) -> Iterator[tuple[
     allowed, account = world.manages(viewer, n), key(n)
     yield _insert("account_alias", account_id=account, address="x@example.com"), allowed
     connection = {"provider": "x", "imap_host": "x", "imap_port": 1, "imap_security": "tls", "username": "x"}
-    flags = {"all_folders": True, "auto_link_contacts": True, "auto_link_deals": True, "connected": True}
+    connection["create_contacts"] = "never"
+    flags = dict.fromkeys(
+        ("all_folders", "auto_link_contacts", "auto_link_deals", "auto_link_leads", "connected"), True
+    )
     yield _insert("account_connection", account_id=account, **connection, **flags), allowed
     folder = {"path": "x", "name": "x", "usual": True, "selected": True, "highest_uid": 0}
     yield _insert("folder", account_id=account, **folder), allowed
-    failure = {"uidvalidity": 1, "uid": 9, "error": "x", "attempts": 1, "failed_at": "2026-01-01T00:00:00Z"}
+    failure = {"uidvalidity": 1, "uid": 9, "error": "x", "attempts": 1, "failed_at": _THEN}
     yield _insert("fetch_failure", folder_id=account, **failure), allowed
-    thread = {"subject": "x", "visibility": "private", "last_received_at": "2026-01-01T00:00:00Z"}
+    for m in range(len(world.accounts) + 1):
+        # The last rule is the store's, which all may name.
+        named = allowed and (m == len(world.accounts) or world.manages(viewer, m))
+        screened = {"uidvalidity": 1, "uid": 9, "block_rule_id": key(m)}
+        yield _insert("screened", folder_id=account, **screened), named
+    thread = {"subject": "x", "visibility": "private", "last_received_at": _THEN, "due": False}
+    thread["base_subject"] = ""
     yield _insert("thread", account_id=account, **thread), allowed
 
 
-def _insertions_of_thread(n: int, account: int, *, allowed: bool) -> Iterator[tuple[str, bool]]:
+def _insertions_of_thread(
+    n: int, account: int, *, suggested: bool, allowed: bool
+) -> Iterator[tuple[str, bool]]:
     below = {"thread_id": key(n), "account_id": key(account)}
     yield _insert("thread_reference", message_id="x", **below), allowed
     email = {"digest": "x", "subject": "x", "preview": "x", "from_address": "x", "from_name": "x", "size": 1}
@@ -438,17 +553,17 @@ def _insertions_of_thread(n: int, account: int, *, allowed: bool) -> Iterator[tu
         False,
     )
     rest = {
-        "received_at": "2026-01-01T00:00:00Z",
+        "received_at": _THEN,
         "direction": "in",
         "repairs": "",
         "trackers": 0,
         "reading": 1,
     }
     yield _insert("email", **below, **email, **flags, **rest), allowed
-    link = {"thread_id": key(n), "contact_id": None, "deal_id": key(0)}
-    then = "2026-01-01T00:00:00Z"
-    yield _insert("link", origin="manual", linked_by=key(0), linked_at=then, **link), allowed
-    yield _insert("link_refusal", refused_by=key(0), refused_at=then, **link), allowed
+    yield _insert("thread_label", thread_id=key(n), label_id=key(0)), allowed
+    yield _insert("suggestion", thread_id=key(n), reason="x", made_at=_THEN), allowed
+    if suggested:
+        yield _insert("suggestion_candidate", suggestion_id=key(n), deal_id=key(0)), allowed
 
 
 def _insertions_of_email(n: int, *, allowed: bool) -> Iterator[tuple[str, bool]]:
@@ -479,8 +594,9 @@ def _moves(world: World, viewer: int) -> Iterator[tuple[str, bool]]:
             into = f"thread_id = {key(m)}"
             account = f"account_id = {key(target.account)}"
             yield f"UPDATE main.email SET {into}, {account} WHERE id = {key(n)}", both
-            if source.contacts or source.deals:
+            if source.linked:
                 yield f"UPDATE main.link SET {into} WHERE thread_id = {key(thread)}", both
+            yield f"UPDATE main.thread_event SET {into} WHERE thread_id = {key(thread)}", both
         for folder in range(len(world.accounts)):
             both = own and world.manages(viewer, folder)
             yield f"UPDATE main.placement SET folder_id = {key(folder)} WHERE email_id = {key(n)}", both

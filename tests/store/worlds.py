@@ -73,8 +73,15 @@ class ThreadShape:
     shared: bool
     contacts: frozenset[int]
     deals: frozenset[int]
+    leads: frozenset[int]
     refused: frozenset[int]
     messages: tuple[int, ...]
+    suggested: bool = False
+
+    @property
+    def linked(self) -> bool:
+        """Say whether the thread is linked to anything."""
+        return bool(self.contacts or self.deals or self.leads)
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,9 @@ class World:
     contacts: int
     deals: int
     threads: tuple[ThreadShape, ...]
+    leads: int = 1
+    #: The first lead was converted to the first deal, and the second contact became part of the first.
+    followed: bool = False
 
     @cached_property
     def oracle(self) -> visibility.World:
@@ -101,7 +111,7 @@ class World:
                 key(n): Visibility.SHARED if t.shared else Visibility.PRIVATE
                 for n, t in enumerate(self.threads)
             },
-            linked={key(n) for n, t in enumerate(self.threads) if t.contacts or t.deals},
+            linked={key(n) for n, t in enumerate(self.threads) if t.linked},
         )
 
     @cached_property
@@ -148,19 +158,28 @@ def worlds(draw: st.DrawFn) -> World:
         shared = st.integers(0, len(teams) - 1).map(lambda team: AccountShape(owner=None, team=team))
         owners = st.one_of(personal, shared)
     accounts = tuple(draw(st.lists(owners, min_size=1, max_size=3)))
-    contacts, deals = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    contacts, deals, leads = (draw(st.integers(1, 2)) for _ in range(3))
     thread = st.builds(
         ThreadShape,
         account=st.integers(0, len(accounts) - 1),
         shared=st.booleans(),
         contacts=st.frozensets(st.integers(0, contacts - 1), max_size=2),
         deals=st.frozensets(st.integers(0, deals - 1), max_size=1),
+        leads=st.frozensets(st.integers(0, leads - 1), max_size=1),
         refused=st.frozensets(st.integers(0, contacts - 1), max_size=1),
         messages=st.lists(st.integers(0, 2), min_size=1, max_size=2).map(tuple),
+        suggested=st.booleans(),
     )
     threads = tuple(draw(st.lists(thread, min_size=1, max_size=4)))
     return World(
-        active=active, teams=teams, accounts=accounts, contacts=contacts, deals=deals, threads=threads
+        active=active,
+        teams=teams,
+        accounts=accounts,
+        contacts=contacts,
+        deals=deals,
+        threads=threads,
+        leads=leads,
+        followed=draw(st.booleans()),
     )
 
 
@@ -171,6 +190,7 @@ def _thread(account: int, *, shared: bool, linked: bool, messages: tuple[int, ..
         shared=shared,
         contacts=contacts,
         deals=frozenset(),
+        leads=frozenset(),
         refused=frozenset({1}),
         messages=messages,
     )
@@ -215,22 +235,61 @@ def rows(world: World, login_of: Callable[[int], str | None]) -> Rows:
         "team_member": [
             {"team_id": key(n), "member_id": key(m)} for n, team in enumerate(world.teams) for m in team
         ],
+        "member_event": [
+            {"id": key(n), "member_id": key(n), "done_by": key(0), "done_at": _THEN, "action": "created"}
+            for n in range(len(world.active))
+        ],
+        "label": [{"id": key(n), "name": f"Label {n}"} for n in range(2)],
+    }
+    made |= _record_rows(world)
+    made |= _account_rows(world)
+    made |= _thread_rows(world)
+    made |= _email_rows(world)
+    return made
+
+
+def owner_of(place: int) -> int | None:
+    """Return whose the record at a place is: the admin's, that of the one after, then nobody's."""
+    return key(place) if place < 2 else None
+
+
+def _record_rows(world: World) -> Rows:
+    merged = {1: key(0)} if world.followed else {}
+    converted = {0: key(0)} if world.followed else {}
+    return {
+        "organization": [
+            {"id": key(n), "name": f"Organization {n}", "owner_id": owner_of(n), "notes": ""}
+            for n in range(3)
+        ],
+        "organization_domain": [{"domain": "example.org", "organization_id": key(0)}],
         "contact": [
-            {"id": key(n), "name": f"Contact {n}", "owner_id": key(0), "title": "", "notes": ""}
+            {
+                "id": key(n),
+                "name": f"Contact {n}",
+                "owner_id": owner_of(n),
+                "organization_id": key(0),
+                "title": "",
+                "notes": "",
+                "merged_into_id": merged.get(n),
+            }
             for n in range(world.contacts)
         ],
         "contact_address": [
             {"address": f"contact{n}@example.org", "contact_id": key(n), "position": 0}
             for n in range(world.contacts)
         ],
-        "pipeline": [{"id": key(0), "name": "Sales"}],
+        "contact_phone": [
+            {"contact_id": key(n), "position": 0, "phone": "+82 2 555 0100"} for n in range(world.contacts)
+        ],
+        "pipeline": [{"id": key(0), "name": "Projects"}],
         "stage": [{"id": key(0), "pipeline_id": key(0), "name": "Qualified", "position": 1}],
         "deal": [
             {
                 "id": key(n),
                 "title": f"Deal {n}",
                 "status": "open",
-                "owner_id": key(0),
+                "owner_id": owner_of(n + 1),
+                "organization_id": key(0),
                 "stage_id": key(0),
                 "created_at": _THEN,
                 "value": None,
@@ -239,11 +298,23 @@ def rows(world: World, login_of: Callable[[int], str | None]) -> Rows:
             for n in range(world.deals)
         ],
         "deal_contact": [{"deal_id": key(n), "contact_id": key(0)} for n in range(world.deals)],
+        "lead": [
+            {
+                "id": key(n),
+                "title": f"Lead {n}",
+                "status": "converted" if n in converted else "open",
+                "owner_id": owner_of(n + 1),
+                "organization_id": None,
+                "created_at": _THEN,
+                "value": None,
+                "currency": None,
+                "deal_id": converted.get(n),
+            }
+            for n in range(world.leads)
+        ],
+        "lead_contact": [{"lead_id": key(n), "contact_id": key(0)} for n in range(world.leads)],
+        "lead_label": [{"lead_id": key(0), "label_id": key(0)}],
     }
-    made |= _account_rows(world)
-    made |= _thread_rows(world)
-    made |= _email_rows(world)
-    return made
 
 
 def _account_rows(world: World) -> Rows:
@@ -294,6 +365,20 @@ def _account_rows(world: World) -> Rows:
             {"folder_id": key(n), "uidvalidity": 1, "uid": 7, "error": "x", "attempts": 1, "failed_at": _THEN}
             for n in places
         ],
+        "block_rule": [
+            {
+                "id": key(n),
+                "account_id": account,
+                "pattern": f"blocked{n}@example.org",
+                "mode": "only",
+                "added_by": key(0),
+                "added_at": _THEN,
+            }
+            for n, account in enumerate([*(key(n) for n in places), None])
+        ],
+        "screened": [
+            {"folder_id": key(n), "uidvalidity": 1, "uid": 8, "block_rule_id": key(n)} for n in places
+        ],
     }
 
 
@@ -314,33 +399,67 @@ def _thread_rows(world: World) -> Rows:
             {"account_id": key(t.account), "message_id": f"reference{n}@example.org", "thread_id": key(n)}
             for n, t in enumerate(world.threads)
         ],
+        "thread_split": [
+            {"thread_id": key(n), "other_id": key(other)}
+            for n, other in itertools.permutations(range(len(world.threads)), 2)
+            if world.threads[n].account == world.threads[other].account
+        ],
+        "thread_event": [
+            {
+                "id": key(n),
+                "thread_id": key(n),
+                "done_by": key(0),
+                "done_at": _THEN,
+                "action": "shared",
+                "detail": "",
+            }
+            for n in range(len(world.threads))
+        ],
+        "thread_label": [{"thread_id": key(n), "label_id": key(n % 2)} for n in range(len(world.threads))],
         "link": [
             {
                 "thread_id": key(n),
-                "contact_id": contact,
-                "deal_id": deal,
+                **target,
                 "origin": "auto",
                 "linked_by": key(0),
                 "linked_at": _THEN,
             }
             for n, t in enumerate(world.threads)
-            for contact, deal in [
-                *((key(c), None) for c in sorted(t.contacts)),
-                *((None, key(d)) for d in sorted(t.deals)),
+            for target in [
+                *(target_of(contact=c) for c in sorted(t.contacts)),
+                *(target_of(deal=d) for d in sorted(t.deals)),
+                *(target_of(lead=x) for x in sorted(t.leads)),
             ]
         ],
         "link_refusal": [
             {
                 "thread_id": key(n),
-                "contact_id": key(contact),
-                "deal_id": None,
+                **target_of(contact=contact),
                 "refused_by": key(0),
                 "refused_at": _THEN,
             }
             for n, t in enumerate(world.threads)
             for contact in t.refused
         ],
+        "suggestion": [
+            {"id": key(n), "thread_id": key(n), "reason": "several-open-items", "made_at": _THEN}
+            for n, t in enumerate(world.threads)
+            if t.suggested
+        ],
+        "suggestion_candidate": [
+            {"suggestion_id": key(n), **target}
+            for n, t in enumerate(world.threads)
+            if t.suggested
+            for target in (target_of(deal=0), target_of(lead=world.leads - 1))
+        ],
     }
+
+
+def target_of(
+    *, contact: int | None = None, deal: int | None = None, lead: int | None = None
+) -> dict[str, int | None]:
+    """Return the three columns of which one names what a thread is linked to."""
+    return {"contact_id": _maybe(contact), "deal_id": _maybe(deal), "lead_id": _maybe(lead)}
 
 
 def _email_rows(world: World) -> Rows:
