@@ -14,6 +14,8 @@ from decimal import Decimal
 from dateutil import parser
 
 from mailcrm.core.addresses import Mailbox, normalise, parse_mailboxes
+from mailcrm.core.errors import UsageError
+from mailcrm.core.free_mail import above, is_free_mail, organization_domain
 from mailcrm.core.model import DealStatus
 
 #: A name longer than this is none.
@@ -244,18 +246,36 @@ def labels(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label in found if label))
 
 
+#: Sites on which many organizations have a page.
+_SHARED_SITES = frozenset(
+    {
+        "facebook.com",
+        "instagram.com",
+        "linkedin.com",
+        "sites.google.com",
+        "twitter.com",
+        "wixsite.com",
+        "wordpress.com",
+        "x.com",
+        "youtube.com",
+    }
+)
+
+
 def domains(text: str) -> tuple[str, ...]:
-    """Return the domains of the web sites in a cell, without `www.`; raises Unreadable."""
+    """Return the domains of the web sites in a cell that an organization can have; raises Unreadable.
+
+    Those of free mail, and of sites that many share, are left out.
+    """
     found = []
-    for piece in re.split(r":::|[;,\s]+", text):
-        host = re.sub(r"^[a-z][a-z0-9+.-]*://", "", piece.strip().lower())
-        host = re.split(r"[/?#]", host)[0].rpartition("@")[2].partition(":")[0].strip(".")
-        if not host:
+    for piece in filter(None, re.split(r":::|[;,\s]+", text)):
+        host = re.split(r"[/?#]", re.sub(r"^[a-z][a-z0-9+.-]*://", "", piece.lower()))[0].removeprefix("www.")
+        if any(name in _SHARED_SITES or is_free_mail(name) for name in above(host)):
             continue
-        address = normalise(f"x@{host.removeprefix('www.')}")
-        if address is None or "." not in address or address.endswith("]"):
-            raise Unreadable(f"{_short(piece)} is no web site")
-        found.append(address.partition("@")[2])
+        try:
+            found.append(organization_domain(piece))
+        except UsageError as error:
+            raise Unreadable(f"{_short(piece)} is not the web site of an organization") from error
     return tuple(dict.fromkeys(found))
 
 

@@ -321,6 +321,7 @@ def _deal(reading: _Reading, row: CsvRow) -> ImportedDeal:
         # HubSpot's `Closed Won` is a stage.
         state = closed_stage(reading.cell(row, "stage")) or DealStatus.OPEN
     closed = {DealStatus.WON: won, DealStatus.LOST: lost}.get(state)
+    called, addresses = _who(reading, row)
     return ImportedDeal(
         lines=(row.line,),
         title=reading.required(row, "title"),
@@ -328,8 +329,8 @@ def _deal(reading: _Reading, row: CsvRow) -> ImportedDeal:
         stage=reading.name(row, "stage"),
         pipeline=reading.name(row, "pipeline"),
         status=state,
-        contact=reading.name(row, "contact"),
-        contact_addresses=_addresses(reading, row),
+        contact=called,
+        contact_addresses=addresses,
         organization=reading.name(row, "organization"),
         expected_close=day(close, first=reading.days_first) if close else None,
         closed=day(closed, first=reading.days_first) if closed else None,
@@ -339,12 +340,13 @@ def _deal(reading: _Reading, row: CsvRow) -> ImportedDeal:
 
 def _lead(reading: _Reading, row: CsvRow) -> ImportedLead:
     status = reading.cell(row, "status")
+    called, addresses = _who(reading, row)
     return ImportedLead(
         lines=(row.line,),
         title=reading.required(row, "title"),
         money=reading.money(row),
-        contact=reading.name(row, "contact"),
-        contact_addresses=_addresses(reading, row),
+        contact=called,
+        contact_addresses=addresses,
         organization=reading.name(row, "organization"),
         archived=is_archived(status) if status else False,
         labels=reading.several(row, "labels", labels),
@@ -352,9 +354,17 @@ def _lead(reading: _Reading, row: CsvRow) -> ImportedLead:
     )
 
 
-def _addresses(reading: _Reading, row: CsvRow) -> tuple[str, ...]:
-    found = [each.address for cell in reading.cells(row, "contact_address") for each in mailboxes(cell)]
-    return tuple(dict.fromkeys(found))
+def _who(reading: _Reading, row: CsvRow) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name of an item's contact, and the addresses of its contacts, wherever they stand."""
+    named = reading.cell(row, "contact")
+    cells = reading.cells(row, "contact_address")
+    if "@" in named:
+        # HubSpot writes `Kim (kim@example.kr);Lee (lee@example.kr)`.
+        cells.append(named.replace("(", "<").replace(")", ">"))
+        named = ""
+    found = tuple(each for cell in cells for each in mailboxes(cell))
+    beside = next((each.name for each in found if each.name), "")
+    return name(named or beside) or None, tuple(dict.fromkeys(each.address for each in found))
 
 
 _READERS: Mapping[Kind, Callable[[_Reading, CsvRow], Record]] = {

@@ -31,6 +31,7 @@ SUBJECTS = (
     "emails",
     "folders",
     "history",
+    "imports",
     "labels",
     "leads",
     "links",

@@ -119,11 +119,12 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         import_values.mailboxes(text)
 
 
-def test_the_domain_of_a_web_site_is_taken() -> None:
-    assert import_values.domains("https://www.Example.com/about?x=1, example.org") == (
+def test_the_domain_of_a_web_site_is_taken_unless_everybody_can_have_a_page_there() -> None:
+    assert import_values.domains("https://www.Example.com/about?x=1, example.org naver.com") == (
         "example.com",
         "example.org",
     )
+    assert import_values.domains("https://www.facebook.com/hanbit") == ()
     for text in ("n/a", "localhost", "http://[::1]/"):
         with pytest.raises(Unreadable):
             import_values.domains(text)
