@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.commands import answers, record
+from mailcrm.commands import answers, record, record_export, record_import
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ _Contact = Annotated[str, typer.Argument(help="number, address or name")]
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the program."""
+    record_import.add_to(_app, "contact")
+    record_export.add_to(_app)
     app.add_typer(_app, name="contact")
 
 

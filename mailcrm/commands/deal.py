@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.commands import record
+from mailcrm.commands import record, record_import
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import DealStatus
 
@@ -19,6 +19,7 @@ _app = typer.Typer(help="Deals and their conversations.", no_args_is_help=True)
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the program."""
+    record_import.add_to(_app, "deal")
     app.add_typer(_app, name="deal")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mailcrm.commands import record
+from mailcrm.commands import record, record_import
 from mailcrm.commands.deal import PipelineName, StageName, chosen_stage, home_of
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import LeadStatus
@@ -16,6 +16,7 @@ _Lead = Annotated[str, typer.Argument(help="number or title")]
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the program."""
+    record_import.add_to(_app, "lead")
     app.add_typer(_app, name="lead")
 
 

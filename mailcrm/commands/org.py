@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mailcrm.commands import record
+from mailcrm.commands import record, record_import
 from mailcrm.commands.invocation import Invocation
 
 _app = typer.Typer(help="Organizations and their people.", no_args_is_help=True)
@@ -18,6 +18,7 @@ _Domain = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the program."""
+    record_import.add_to(_app, "org")
     app.add_typer(_app, name="org")
 
 
