@@ -15,7 +15,7 @@ from psycopg import errors, sql
 
 from mailcrm.store import members, rules
 from mailcrm.store.postgres import PostgresDatabase
-from tests.conftest import Store
+from tests.conftest import NOW, Store
 from tests.servers.postgres import PostgresServer, database_of
 from tests.store.conftest import BOB, SECRET, Scene, refused, rows, undone
 
@@ -496,7 +496,7 @@ def test_no_statistics_show_values(
 @ON_POSTGRES
 @pytest.mark.rule("see-deactivated")
 def test_a_deactivated_member_reads_and_changes_nothing_with_a_client_of_their_own(scene: Scene) -> None:
-    members.set_active(scene.ann, scene.bob.viewer, active=False)
+    members.set_active(scene.ann, scene.bob.viewer, active=False, at=NOW)
     with psycopg.connect(scene.store._login("bob"), autocommit=True) as line:
         for table in rules.VISIBLE:
             assert rows(line, f"SELECT 1 FROM main.{table}") == []

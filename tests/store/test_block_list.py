@@ -7,9 +7,10 @@ import pytest
 from mailcrm.core.block_list import BlockMode, BlockRule, parse_pattern
 from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreBusy
 from mailcrm.core.model import Account, Folder, MemberRole, ParticipantRole
+from mailcrm.core.query import parse_query
 from mailcrm.core.uids import UidSet
 from mailcrm.screening import applied, apply_rule, screening
-from mailcrm.store import Database, block_list, emails, folders, members
+from mailcrm.store import Database, block_list, emails, folders, members, search
 from mailcrm.store.block_list import ScreenedOut
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -215,9 +216,11 @@ def test_mail_that_was_taken_out_is_not_found_any_more(
     saved = [letter(1, "1@example.org", text="zeppelin", people={ParticipantRole.FROM: NEWS})]
     saved += [letter(2, "2@example.org", text="zeppelin")]
     save(db, account, inbox, *saved)
-    assert len(emails.search_emails(db, "zeppelin", limit=9)) == 2
+    assert len(search.search_emails(db, parse_query("zeppelin", NOW), limit=9)) == 2
     apply_rule(db, rule(NEWS), account, at=NOW)
-    assert [found.sender for found in emails.search_emails(db, "zeppelin", limit=9)] == [KIM]
+    assert [found.sender for found in search.search_emails(db, parse_query("zeppelin", NOW), limit=9)] == [
+        KIM
+    ]
     if store.kind == "sqlite":
         query = "SELECT rowid FROM email_index WHERE email_index MATCH 'zeppelin'"
         assert len(rows(store.url, query)) == 1
