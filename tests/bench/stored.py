@@ -46,8 +46,8 @@ def fill(url: str, *, emails: int, contacts: int, login: str | None = None) -> N
             [(1, 1, "INBOX", "INBOX", "inbox", True, True, emails)],
         ),
         "thread": (
-            "id, account_id, subject, visibility, last_received_at, due, base_subject",
-            [(key + 1, 1, f"Thread {key}", "private", last[key], False, "") for key in sorted(last)],
+            "id, account_id, subject, visibility, last_received_at, due",
+            [(key + 1, 1, f"Thread {key}", "private", last[key], False) for key in sorted(last)],
         ),
         "email": (
             (

@@ -158,8 +158,8 @@ def _tables() -> dict[str, tuple[str, _Rows]]:
             ((n, f"Deal {n}", "open", 1, 1, _at(0)) for n in range(1, 2_001)),
         ),
         "thread": (
-            "id, account_id, subject, visibility, last_received_at, due, base_subject",
-            ((n, _account(n), f"Subject {n}", _visibility(n), _at(n), False, "") for n in threads),
+            "id, account_id, subject, visibility, last_received_at, due",
+            ((n, _account(n), f"Subject {n}", _visibility(n), _at(n), False) for n in threads),
         ),
         "email": (
             _EMAIL_COLUMNS,

@@ -259,8 +259,8 @@ def test_explain_shows_nothing_of_what_a_search_looks_at(town: Scene, bob: psyco
             "VALUES ({account}, 'hush', 'hush', true, true, 0)"
         ),
         (
-            "INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due, base_subject) "
-            "VALUES ({account}, 'x', 'private', now(), true, '')"
+            "INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due) "
+            "VALUES ({account}, 'x', 'private', now(), true)"
         ),
         "UPDATE main.placement SET email_id = {email}",
         "UPDATE main.placement SET folder_id = {folder}",
@@ -310,8 +310,8 @@ def hideout(town: Scene, lines: dict[str, psycopg.Connection]) -> Hideout:
         )
         folder = made("SELECT id FROM main.folder WHERE account_id = %s", account)
         second = made(
-            "INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due, base_subject) "
-            "VALUES (%s, 'x', 'private', now(), false, '') RETURNING id",
+            "INSERT INTO main.thread (account_id, subject, visibility, last_received_at, due) "
+            "VALUES (%s, 'x', 'private', now(), false) RETURNING id",
             account,
         )
         suggestion = made(

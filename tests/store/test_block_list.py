@@ -218,7 +218,8 @@ def test_mail_that_was_taken_out_is_not_found_any_more(
     save(db, account, inbox, *saved)
     assert len(search.search_emails(db, parse_query("zeppelin", NOW), limit=9)) == 2
     apply_rule(db, rule(NEWS), account, at=NOW)
-    assert [found.sender for found in search.search_emails(db, parse_query("zeppelin", NOW), limit=9)] == [
+    (found,) = search.search_emails(db, parse_query("zeppelin", NOW), limit=9)
+    assert found.sender == KIM
         KIM
     ]
     if store.kind == "sqlite":
