@@ -248,8 +248,8 @@ def test_explain_shows_nothing_of_what_a_search_looks_at(town: Scene, bob: psyco
             "INSERT INTO main.block_rule (account_id, pattern, mode, added_by, added_at) "
             "VALUES ({account}, 'hush@example.kr', 'any', {bob}, now())"
         ),
-        "INSERT INTO main.screened VALUES ({folder}, 1, 1, {rule})",
-        "INSERT INTO main.screened VALUES ({inbox}, 1, 1, {rule})",
+        "INSERT INTO main.screened VALUES ({folder}, 1, 1, {rule}, 1)",
+        "INSERT INTO main.screened VALUES ({inbox}, 1, 1, {rule}, 1)",
         "UPDATE main.screened SET block_rule_id = {rule}",
         "INSERT INTO main.account_alias (account_id, address) VALUES ({account}, 'hush@example.com')",
         "INSERT INTO main.email_identity (account_id, identity, email_id) VALUES ({mine}, 'x', {email})",
@@ -319,7 +319,7 @@ def hideout(town: Scene, lines: dict[str, psycopg.Connection]) -> Hideout:
             thread,
         )
         for statement, values in (
-            ("INSERT INTO main.screened VALUES (%s, 1, 5, %s)", (folder, rule)),
+            ("INSERT INTO main.screened VALUES (%s, 1, 5, %s, 1)", (folder, rule)),
             ("INSERT INTO main.thread_split VALUES (%s, %s)", (thread, second)),
             ("INSERT INTO main.thread_label VALUES (%s, %s)", (thread, label)),
             (

@@ -220,8 +220,6 @@ def test_mail_that_was_taken_out_is_not_found_any_more(
     apply_rule(db, rule(NEWS), account, at=NOW)
     (found,) = search.search_emails(db, parse_query("zeppelin", NOW), limit=9)
     assert found.sender == KIM
-        KIM
-    ]
     if store.kind == "sqlite":
         query = "SELECT rowid FROM email_index WHERE email_index MATCH 'zeppelin'"
         assert len(rows(store.url, query)) == 1

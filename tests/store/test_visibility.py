@@ -527,7 +527,7 @@ def _insertions_of_account(n: int, world: World, viewer: int) -> Iterator[tuple[
     for m in range(len(world.accounts) + 1):
         # The last rule is the store's, which all may name.
         named = allowed and (m == len(world.accounts) or world.manages(viewer, m))
-        screened = {"uidvalidity": 1, "uid": 9, "block_rule_id": key(m)}
+        screened = {"uidvalidity": 1, "uid": 9, "block_rule_id": key(m), "rules": 1}
         yield _insert("screened", folder_id=account, **screened), named
     thread = {"subject": "x", "visibility": "private", "last_received_at": _THEN, "due": False}
     yield _insert("thread", account_id=account, **thread), allowed

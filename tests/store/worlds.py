@@ -377,7 +377,8 @@ def _account_rows(world: World) -> Rows:
             for n, account in enumerate([*(key(n) for n in places), None])
         ],
         "screened": [
-            {"folder_id": key(n), "uidvalidity": 1, "uid": 8, "block_rule_id": key(n)} for n in places
+            {"folder_id": key(n), "uidvalidity": 1, "uid": 8, "block_rule_id": key(n), "rules": 1}
+            for n in places
         ],
     }
 
