@@ -141,6 +141,11 @@ def _maybe(place: int | None) -> int | None:
     return None if place is None else key(place)
 
 
+def sender(email: int) -> str:
+    """Return who wrote the email at this place: a contact, or somebody whom nobody knows."""
+    return f"stranger{email}@example.net" if email % 2 else "contact0@example.org"
+
+
 def word(email: int) -> str:
     """Return the word that only the email at this place holds."""
     return f"word{email}x"
@@ -475,8 +480,8 @@ def _email_rows(world: World) -> Rows:
                 "digest": f"digest{n}",
                 "subject": f"Message {message}",
                 "preview": word(n),
-                "from_address": "contact0@example.org",
-                "from_name": "Contact 0",
+                "from_address": sender(n),
+                "from_name": "",
                 "sent_at": _THEN,
                 "received_at": _THEN,
                 "size": 100,
@@ -524,8 +529,8 @@ def _email_rows(world: World) -> Rows:
                 "position": 0,
                 "role": "from",
                 "name": "",
-                "address": "contact0@example.org",
-                "untagged": "contact0@example.org",
+                "address": sender(n),
+                "untagged": sender(n),
             }
             for n, _ in emails
         ],
