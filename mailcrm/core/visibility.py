@@ -9,7 +9,7 @@ from mailcrm.core.model import Visibility
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
-    """Members, teams, accounts, threads and links by id; `links` holds the threads linked to anything."""
+    """Members, teams, accounts, threads and links by id; `linked` holds the threads linked to anything."""
 
     active_members: AbstractSet[int]
     team_members: Mapping[int, AbstractSet[int]]
@@ -47,5 +47,5 @@ def may_see(world: World, viewer: int | None, thread: int) -> Verdict:
     if world.thread_visibility[thread] is Visibility.PRIVATE:
         return Verdict(allowed=False, reason="the thread is private")
     if thread not in world.linked:
-        return Verdict(allowed=False, reason="the thread is shared but not linked to a contact or deal")
+        return Verdict(allowed=False, reason="the thread is shared but not linked to anything")
     return Verdict(allowed=True, reason="the thread is shared and linked")

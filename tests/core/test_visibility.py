@@ -55,7 +55,7 @@ def test_who_reads_a_thread(account: int, visibility: Visibility, *, linked: boo
         (OWNER, PERSONAL, PRIVATE, False, "the account is yours"),
         (INSIDE, COMMON, PRIVATE, False, "the account is your team's"),
         (OTHER, PERSONAL, PRIVATE, True, "the thread is private"),
-        (OTHER, PERSONAL, SHARED, False, "the thread is shared but not linked to a contact or deal"),
+        (OTHER, PERSONAL, SHARED, False, "the thread is shared but not linked to anything"),
         (OTHER, PERSONAL, SHARED, True, "the thread is shared and linked"),
         (GONE, COMMON, SHARED, True, "only active members read mail"),
         (None, COMMON, SHARED, True, "only active members read mail"),
