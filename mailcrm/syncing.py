@@ -156,8 +156,10 @@ class _Run:
         if due:
             from mailcrm.linking import apply_rule
             from mailcrm.new_contacts import create_contacts
+            from mailcrm.threads_by_subject import join_by_subject
 
             with self.db.transaction():
+                due = join_by_subject(self.db, self.account, due)
                 create_contacts(self.db, self.account, due)
                 done = apply_rule(self.db, self.account, due, now=self.clock())
             self.linked, self.suggested = len(done.threads), len(done.suggested)

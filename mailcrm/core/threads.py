@@ -1,7 +1,7 @@
 """Which thread an email belongs to: by Message-ID, In-Reply-To and References.
 
 The ids of emails that were not seen yet count as well, so the order of arrival does not matter. What a
-person split stays apart. Threads by subject are left to `core.subjects`, storing threads to
+person split stays apart. A reply that names no other email is left to `core.lone_replies`, storing threads to
 `mailcrm.store.threads`.
 """
 
@@ -150,3 +150,15 @@ def with_answers(emails: Sequence[Answer], first: AbstractSet[int]) -> frozenset
         found |= {one.id for one in leaving}
         waiting = [one for one in waiting if one.id not in found]
     return frozenset(found)
+
+
+def parts(emails: Sequence[Answer], replies: AbstractSet[int]) -> list[frozenset[int]]:
+    """Return the parts that a thread falls into when none of these `replies` is held by its subject.
+
+    First all that hangs on none of them, which may be nothing, then each reply with all that it shares ids
+    with, directly or through others.
+    """
+    tied = conversations([tuple(sorted(one.ids)) for one in emails], {})
+    groups = [frozenset(emails[position].id for position in one.emails) for one in tied]
+    rest = frozenset(key for group in groups if group.isdisjoint(replies) for key in group)
+    return [rest, *(group for group in groups if not group.isdisjoint(replies))]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mailcrm.core.errors import NotFound, NotPermitted
 from mailcrm.core.model import Account, Direction, Link, ThreadRow, Visibility, called
@@ -13,6 +14,9 @@ from mailcrm.store import links
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import sure_instant
 from mailcrm.store.suggestions import suggestions_of
+
+if TYPE_CHECKING:
+    from mailcrm.core.lone_replies import SubjectEmail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +152,44 @@ def add_names(db: Database, account: Account, names: Iterable[tuple[str, int]]) 
         "add_name",
         [{"account_id": account.id, "message_id": name, "thread_id": thread} for name, thread in names],
     )
+
+
+def subjects_to_look_at(db: Database, account: Account, ids: Iterable[int]) -> set[str]:
+    """Return the base subjects in these threads for which a reply of the account looks for its thread."""
+    rows = db.read("subjects_to_look_at", account_id=account.id, ids=sorted(ids))
+    return {row["base_subject"] for row in rows}
+
+
+def emails_by_subject(
+    db: Database, account: Account, subjects: Iterable[str]
+) -> "tuple[list[SubjectEmail], set[int]]":
+    """Return the emails of an account with these base subjects, and which of them joined by subject."""
+    from mailcrm.core.lone_replies import SubjectEmail  # late: most commands look at no subject
+
+    rows = db.read("emails_by_subject", account_id=account.id, texts=sorted(subjects))
+    people: dict[int, set[str]] = defaultdict(set)
+    for row in db.read("counterparts", ids=[row["id"] for row in rows]):
+        people[row["id"]].add(row["address"])
+    found = [
+        SubjectEmail(
+            id=row["id"],
+            thread_id=row["thread_id"],
+            base=row["base_subject"],
+            counterparts=frozenset(people[row["id"]]),
+            at=sure_instant(row["received_at"]),
+            digest=row["digest"],
+            lone=bool(row["lone_reply"]),
+        )
+        for row in rows
+    ]
+    return found, {row["id"] for row in rows if row["by_subject"]}
+
+
+def mark_by_subject(db: Database, ids: Iterable[int], *, by_subject: bool) -> None:
+    """Remember of emails whether they stand in their thread for their subject alone."""
+    wanted = sorted(ids)
+    if wanted:
+        db.write("mark_by_subject", ids=wanted, by_subject=by_subject)
 
 
 def refresh_threads(db: Database, ids: Iterable[int]) -> None:

@@ -186,6 +186,30 @@ WHERE e.thread_id IN {each:ids} AND p.role IN ('from', 'to', 'cc')
   AND NOT EXISTS (SELECT 1 FROM account_alias x WHERE x.account_id = e.account_id AND x.address = p.address)
 GROUP BY e.thread_id, p.address ORDER BY max(e.received_at) DESC, p.address
 
+-- subjects_to_look_at --
+-- The base subjects of the emails in these threads for which some reply looks for its thread.
+SELECT DISTINCT e.base_subject FROM email e
+WHERE e.thread_id IN {each:ids} AND e.base_subject <> ''
+  AND EXISTS (SELECT 1 FROM email r
+              WHERE r.lone_reply AND r.account_id = :account_id AND r.base_subject = e.base_subject)
+
+-- emails_by_subject --
+SELECT id, thread_id, base_subject, received_at, digest, lone_reply, by_subject FROM email
+WHERE account_id = :account_id AND base_subject IN {each:texts} AND base_subject <> ''
+
+-- counterparts --
+-- Who wrote an email, or to whom we did; those who use the store are in all of them.
+SELECT e.id, p.untagged AS address FROM email e JOIN participant p ON p.email_id = e.id
+WHERE e.id IN {each:ids}
+  AND (e.direction = 'in' AND p.role = 'from' OR e.direction = 'out' AND p.role IN ('to', 'cc', 'bcc'))
+  AND NOT EXISTS (SELECT 1 FROM member m WHERE m.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM account a WHERE a.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM account_alias x
+                  WHERE x.account_id = e.account_id AND x.address IN (p.address, p.untagged))
+
+-- mark_by_subject --
+UPDATE main.email SET by_subject = :by_subject WHERE id IN {each:ids} AND by_subject <> :by_subject
+
 -- set_visibility --
 UPDATE main.thread SET visibility = :visibility WHERE id = :id
 
