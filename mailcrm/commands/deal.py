@@ -195,7 +195,7 @@ def edit(
     from dataclasses import replace
 
     from mailcrm.core import money
-    from mailcrm.store import deals, pipelines
+    from mailcrm.store import deals
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
@@ -220,7 +220,7 @@ def edit(
                     owner_id=record.owner_id(db, owner) or found.owner_id,
                 ),
             )
-            step = chosen_stage(db, pipeline, stage, usual=pipelines.pipeline_of(db, found).name)
+            step = chosen_stage(db, pipeline, stage, usual=found.pipeline)
             if step is not None:
                 changed = deals.move_deal(db, changed, step)
         new = set(changed.contact_ids) - set(found.contact_ids)

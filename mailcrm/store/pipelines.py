@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from mailcrm.core.errors import AlreadyExists, UsageError
-from mailcrm.core.model import Deal, Pipeline, Stage
+from mailcrm.core.model import Pipeline, Stage
 from mailcrm.store import records
 from mailcrm.store.database import Database
 
@@ -30,11 +30,6 @@ def pipeline(db: Database, text: str) -> Pipeline:
     )
     found = [one for one in known if one.id in ids]
     return records.only(found, "pipeline", text, lambda one: (one.id, one.name))
-
-
-def pipeline_of(db: Database, deal: Deal) -> Pipeline:
-    """Return the pipeline in which a deal is."""
-    return next(one for one in pipelines(db) if one.name == deal.pipeline)
 
 
 def stage(known: Pipeline, text: str) -> Stage:

@@ -1,5 +1,8 @@
 -- linked_threads --
-SELECT count(DISTINCT l.thread_id) AS count FROM link l
-WHERE l.contact_id IN (SELECT c.id FROM contact c WHERE CAST(:contact_id AS BIGINT) IN (c.id, c.merged_into_id))
-   OR l.deal_id = CAST(:deal_id AS BIGINT)
-   OR l.lead_id = CAST(:lead_id AS BIGINT)
+SELECT count(*) AS count
+FROM (SELECT l.thread_id FROM contact c JOIN link l ON l.contact_id = c.id
+      WHERE c.id = CAST(:contact_id AS BIGINT) OR c.merged_into_id = CAST(:contact_id AS BIGINT)
+      UNION
+      SELECT l.thread_id FROM link l WHERE l.deal_id = CAST(:deal_id AS BIGINT)
+      UNION
+      SELECT l.thread_id FROM link l WHERE l.lead_id = CAST(:lead_id AS BIGINT)) AS linked
