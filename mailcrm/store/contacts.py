@@ -74,11 +74,13 @@ def create_contact(
 def edit_contact(db: Database, changed: Contact) -> Contact:
     """Store a contact as it is now: one that was read, with other values; its first address is the primary.
 
-    Raises AlreadyExists when another contact has one of the addresses.
+    Raises AlreadyExists when another contact has one of the addresses, NotFound when it was merged or deleted
+    meanwhile.
     """
     fields = _fields(name=changed.name, title=changed.title, notes=changed.notes)
     numbers = _phones(changed.phones)
     with db.transaction():
+        _hold(db, changed)
         before = contact(db, str(changed.id)).addresses
         _require_free(db, [address for address in changed.addresses if address not in before])
         db.write(
@@ -94,8 +96,10 @@ def edit_contact(db: Database, changed: Contact) -> Contact:
 
 
 def delete_contact(db: Database, known: Contact) -> None:
-    """Remove a contact and what was merged into it; links go, mail stays. Raises NotPermitted."""
-    records.delete(db, "delete_contact", known.id, "contact")
+    """Remove a contact and what was merged into it; links go, mail stays. Raises NotPermitted or NotFound."""
+    with db.transaction():
+        _hold(db, known)
+        records.delete(db, "delete_contact", known.id, "contact")
 
 
 def merge_contacts(db: Database, kept: Contact, merged: Sequence[Contact]) -> Contact:
@@ -114,10 +118,7 @@ def merge_contacts(db: Database, kept: Contact, merged: Sequence[Contact]) -> Co
             hint="A contact that was merged already answers to its old number as the one that was kept.",
         )
     with db.transaction():
-        found = {row["id"]: row["merged_into_id"] for row in db.read("lock_contacts", ids=[kept.id, *ids])}
-        for one in (kept, *merged):
-            if found.get(one.id, one.id) is not None:
-                raise NotFound(f"Contact {one.id} {one.name} has just been merged or deleted.")
+        _hold(db, kept, *merged)
         present = contact(db, str(kept.id))
         others = [contact(db, str(key)) for key in ids]
         for other in others:
@@ -204,6 +205,16 @@ def _fields(*, name: str, title: str, notes: str) -> Mapping[str, str]:
 
 def _phones(phones: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found for text in phones if (found := records.brief(text, "a phone number"))))
+
+
+def _hold(db: Database, *known: Contact) -> None:
+    """Keep others from changing these contacts in this transaction; raises NotFound for one that is no more."""
+    merged = {
+        row["id"]: row["merged_into_id"] for row in db.read("lock_contacts", ids=[one.id for one in known])
+    }
+    for one in known:
+        if merged.get(one.id, one.id) is not None:
+            raise NotFound(f"Contact {one.id} {one.name} has just been merged or deleted.")
 
 
 def _require_free(db: Database, addresses: Iterable[str]) -> None:

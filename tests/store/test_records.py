@@ -1,6 +1,7 @@
 """The records of the CRM: what each holds, who owns it, what becomes of its links."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -264,6 +265,31 @@ def test_a_merge_leaves_the_rule_nothing_to_do(db: Database) -> None:
     assert linking.matching_threads(db, [kim.id]) == 0
     linking.unlink_thread(db, threads.thread(db, str(thread)), contacts.contact(db, "Kim"), now=NOW)
     assert linking.matching_threads(db, [kim.id]) == 0
+
+
+@pytest.mark.rule("record-merge")
+def test_two_who_merge_crosswise_at_once_leave_one_contact(store: Store, db: Database) -> None:
+    store.add_member("bob@example.com")
+    kim, lee = contact(db, "Kim", "kim@example.kr"), contact(db, "Lee", "lee@example.kr")
+    outcomes = at_once(
+        store,
+        lambda own: contacts.merge_contacts(own, kim, [lee]),
+        lambda own: contacts.merge_contacts(own, lee, [kim]),
+    )
+    assert outcomes == ["NotFound", "done"]
+    (left,) = contacts.contacts(db, limit=9)
+    assert sorted(left.addresses) == ["kim@example.kr", "lee@example.kr"]
+
+
+@pytest.mark.rule("record-merge")
+def test_what_was_merged_meanwhile_is_neither_changed_nor_deleted(db: Database) -> None:
+    kim, lee = contact(db, "Kim"), contact(db, "Lee")
+    merged = contacts.merge_contacts(db, kim, [lee])
+    with pytest.raises(NotFound, match="Lee has just been merged"):
+        contacts.edit_contact(db, replace(lee, addresses=("lee@example.kr",)))
+    with pytest.raises(NotFound, match="Lee has just been merged"):
+        contacts.delete_contact(db, lee)
+    assert contacts.contact(db, str(lee.id)) == merged
 
 
 @settings(max_examples=20)
@@ -604,27 +630,40 @@ def test_an_archived_lead_is_not_converted(db: Database) -> None:
 def test_two_who_convert_at_once_make_one_deal(store: Store, db: Database) -> None:
     hope = lead(db, "Hope")
     store.add_member("bob@example.com")
-    together = threading.Barrier(2)
+    outcomes = at_once(
+        store,
+        lambda own: leads.convert_lead(own, hope, at=NOW),
+        lambda own: leads.convert_lead(own, hope, at=NOW),
+    )
+    assert outcomes == ["AlreadyExists", "done"]
+    assert len(deals.deals(db, status=None, limit=9)) == 1
+
+
+def at_once(store: Store, *works: Callable[[Database], object]) -> list[str]:
+    """Let Ann and Bob each do something at the same time; return, sorted, how it went."""
+    together = threading.Barrier(len(works))
     outcomes: list[str] = []
 
-    def convert(address: str) -> None:
+    def run(address: str, work: Callable[[Database], object]) -> None:
         own = open_here(store, address)
         try:
             together.wait(timeout=30)
-            leads.convert_lead(own, hope, at=NOW)
-            outcomes.append("made")
+            work(own)
+            outcomes.append("done")
         except MailcrmError as error:
             outcomes.append(type(error).__name__)
         finally:
             own.close()
 
-    workers = [threading.Thread(target=convert, args=[name]) for name in (FIRST, "bob@example.com")]
+    workers = [
+        threading.Thread(target=run, args=each)
+        for each in zip((FIRST, "bob@example.com"), works, strict=True)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(timeout=60)
-    assert sorted(outcomes) == ["AlreadyExists", "made"]
-    assert len(deals.deals(db, status=None, limit=9)) == 1
+    return sorted(outcomes)
 
 
 def open_here(store: Store, address: str) -> Database:
