@@ -52,20 +52,29 @@ def list_contacts(context: typer.Context, org: record.Org = None, limit: record.
 def show(
     context: typer.Context,
     contact: _Contact,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many emails")] = 50,
+    limit: record.Emails = 50,
+    before: record.Before = None,
 ) -> None:
     """Show a contact and the timeline of conversations, the newest first."""
-    from dataclasses import replace
-
-    from mailcrm.commands.columns import email_cells, email_columns
+    from mailcrm.store import correspondents
     from mailcrm.timeline import contact_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        view = contact_timeline(db, contact, limit=limit + 1)
+        view = contact_timeline(db, contact, limit=limit, before=before)
         owner = record.owner_name(db, view.contact.owner_id)
+        last = correspondents.last_contacts(db, [view.contact.id]).get(view.contact.id)
+        failing = correspondents.bounces(db, [view.contact.id]).get(view.contact.id, ())
     if invocation.display.as_json:
-        invocation.display.document(replace(view, emails=view.emails[:limit]))
+        invocation.display.document(
+            {
+                "contact": view.contact,
+                "last_contact": last,
+                "bounces": failing,
+                "emails": view.emails,
+                "next": view.next,
+            }
+        )
         return
     found = view.contact
     invocation.display.heading(found.name)
@@ -76,17 +85,13 @@ def show(
             ("organization", found.organization),
             ("title", found.title),
             ("phones", ", ".join(found.phones)),
+            ("last contact", None if last is None else last.at),
+            ("mail fails", "; ".join(f"{one.address} {one.status} {one.reason}".strip() for one in failing)),
             ("owner", owner),
             ("notes", found.notes),
         ]
     )
-    invocation.display.text("")
-    invocation.display.table(
-        email_columns(view.emails),
-        email_cells(view.emails),
-        limit=limit,
-        empty="No conversations that you may see are linked yet.",
-    )
+    record.show_emails(invocation.display, view.emails, view.next)
 
 
 @_app.command("create")

@@ -78,21 +78,19 @@ def list_deals(
 def show(
     context: typer.Context,
     deal: _Deal,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many emails")] = 50,
+    limit: record.Emails = 50,
+    before: record.Before = None,
 ) -> None:
     """Show a deal and the timeline of conversations, the newest first."""
-    from dataclasses import replace
-
-    from mailcrm.commands.columns import email_cells, email_columns
     from mailcrm.core.money import worth
     from mailcrm.timeline import deal_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        view = deal_timeline(db, deal, limit=limit + 1)
+        view = deal_timeline(db, deal, limit=limit, before=before)
         owner = record.owner_name(db, view.deal.owner_id)
     if invocation.display.as_json:
-        invocation.display.document(replace(view, emails=view.emails[:limit]))
+        invocation.display.document(view)
         return
     found = view.deal
     invocation.display.heading(found.title)
@@ -109,13 +107,7 @@ def show(
             ("owner", owner),
         ]
     )
-    invocation.display.text("")
-    invocation.display.table(
-        email_columns(view.emails),
-        email_cells(view.emails),
-        limit=limit,
-        empty="No conversations that you may see are linked yet.",
-    )
+    record.show_emails(invocation.display, view.emails, view.next)
 
 
 @_app.command("create")

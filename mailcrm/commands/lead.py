@@ -65,18 +65,21 @@ def list_leads(
 
 
 @_app.command("show")
-def show(context: typer.Context, lead: _Lead) -> None:
-    """Show a lead."""
+def show(
+    context: typer.Context, lead: _Lead, limit: record.Emails = 50, before: record.Before = None
+) -> None:
+    """Show a lead and the timeline of conversations, the newest first."""
     from mailcrm.core.money import worth
-    from mailcrm.store import leads
+    from mailcrm.timeline import lead_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        found = leads.lead(db, lead)
-        owner = record.owner_name(db, found.owner_id)
+        view = lead_timeline(db, lead, limit=limit, before=before)
+        owner = record.owner_name(db, view.lead.owner_id)
     if invocation.display.as_json:
-        invocation.display.document({"lead": found})
+        invocation.display.document(view)
         return
+    found = view.lead
     invocation.display.heading(found.title)
     invocation.display.fields(
         [
@@ -91,6 +94,7 @@ def show(context: typer.Context, lead: _Lead) -> None:
             ("owner", owner),
         ]
     )
+    record.show_emails(invocation.display, view.emails, view.next)
 
 
 @_app.command("create")

@@ -47,9 +47,15 @@ def list_organizations(context: typer.Context, limit: record.Limit = 200) -> Non
 
 
 @_app.command("show")
-def show(context: typer.Context, organization: _Organization) -> None:
-    """Show an organization with its people, deals and leads."""
+def show(
+    context: typer.Context,
+    organization: _Organization,
+    limit: record.Emails = 50,
+    before: record.Before = None,
+) -> None:
+    """Show an organization with its people, deals and leads, and the timeline of their conversations."""
     from mailcrm.store import contacts, deals, leads, organizations
+    from mailcrm.timeline import organization_timeline
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
@@ -59,9 +65,17 @@ def show(context: typer.Context, organization: _Organization) -> None:
         hopes = leads.leads(db, status=None, organization_id=found.id, limit=_SHOWN)
         counts = organizations.used_by(db, found)
         owner = record.owner_name(db, found.owner_id)
+        view = organization_timeline(db, found, limit=limit, before=before)
     if invocation.display.as_json:
         invocation.display.document(
-            {"organization": found, "contacts": people, "deals": sales, "leads": hopes}
+            {
+                "organization": found,
+                "contacts": people,
+                "deals": sales,
+                "leads": hopes,
+                "emails": view.emails,
+                "next": view.next,
+            }
         )
         return
     invocation.display.heading(found.name)
@@ -76,6 +90,7 @@ def show(context: typer.Context, organization: _Organization) -> None:
             ("notes", found.notes),
         ]
     )
+    record.show_emails(invocation.display, view.emails, view.next)
 
 
 #: Contacts, deals and leads that are named each; the rest is counted.

@@ -3,7 +3,7 @@
 What each record has, and how it is shown, is left to the command of its noun.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,8 @@ import typer
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
-    from mailcrm.core.model import Contact
+    from mailcrm.core.model import Contact, EmailRow
+    from mailcrm.render import Display
     from mailcrm.store import Database
 
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="how many")]
@@ -21,7 +22,25 @@ OwnerName = Annotated[
 OtherOwner = Annotated[str | None, typer.Option("--owner", metavar="MEMBER", help="whose it is from now on")]
 Org = Annotated[str | None, typer.Option("--org", metavar="ORG", help="number, domain or name")]
 NoOrg = Annotated[bool, typer.Option("--no-org", help="of no organization")]
+Emails = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="how many emails")]
+Before = Annotated[
+    str | None, typer.Option("--before", metavar="PLACE", help="the next page, as the one before names it")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+
+
+def show_emails(display: "Display", emails: "Sequence[EmailRow]", following: str | None) -> None:
+    """Show a page of a timeline, and where the next one begins."""
+    from mailcrm.commands.columns import email_cells, email_columns
+
+    display.text("")
+    display.table(
+        email_columns(emails),
+        email_cells(emails),
+        empty="No conversations that you may see are linked yet.",
+    )
+    if following is not None:
+        display.note(f"… more: --before {following}")
 
 
 def owner_id(db: "Database", text: str | None) -> int | None:

@@ -284,3 +284,20 @@ def test_hostile_names_are_harmless_in_every_list_and_view(office: Desk) -> None
         assert not HARMFUL.search(refused(office, noun, "delete", "1"))
     for noun in ("pipeline", "label"):
         assert not HARMFUL.search(office.run(noun, "list").out)
+
+
+def test_the_timelines_of_a_lead_an_organization_and_a_contact_come_in_pages(office: Desk) -> None:
+    office.run("org", "create", "Acme")
+    office.run("contact", "create", "--from", "2", "--address", LEE, "--org", "Acme", "Lee")
+    office.run("lead", "create", "Valves", "--contact", "Lee")
+    office.run("link", "lead", "2", "Valves")
+    for words in (("lead", "show", "Valves"), ("org", "show", "Acme"), ("contact", "show", "Lee")):
+        first = office.run(*words, "--limit", "1", "--json").json
+        assert [email["subject"] for email in first["emails"]] == ["Matter 3"]
+        second = office.run(*words, "--limit", "1", "--json", "--before", first["next"]).json
+        assert ([email["subject"] for email in second["emails"]], second["next"]) == (["Matter 2"], None)
+        page = office.run(*words, "--limit", "1")
+        assert page.err == f"… more: --before {first['next']}\n"
+        assert "Matter 3" in page.out
+    assert office.run("contact", "show", "Lee", "--json").json["last_contact"]["thread_id"] == 2
+    assert "no place in a timeline" in refused(office, "lead", "show", "1", "--before", "x")
