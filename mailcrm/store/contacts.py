@@ -83,13 +83,14 @@ def edit_contact(db: Database, changed: Contact) -> Contact:
         _hold(db, changed)
         before = contact(db, str(changed.id)).addresses
         _require_free(db, [address for address in changed.addresses if address not in before])
-        db.write(
-            "edit_contact",
-            id=changed.id,
-            owner_id=changed.owner_id,
-            organization_id=changed.organization_id,
-            **fields,
-        )
+        with records.handing_on("contact"):
+            db.write(
+                "edit_contact",
+                id=changed.id,
+                owner_id=changed.owner_id,
+                organization_id=changed.organization_id,
+                **fields,
+            )
         _put_addresses(db, changed.id, before, tuple(dict.fromkeys(changed.addresses)))
         _put_phones(db, changed.id, numbers)
     return contact(db, str(changed.id))
@@ -99,7 +100,7 @@ def delete_contact(db: Database, known: Contact) -> None:
     """Remove a contact and what was merged into it; links go, mail stays. Raises NotPermitted or NotFound."""
     with db.transaction():
         _hold(db, known)
-        records.delete(db, "delete_contact", known.id, "contact")
+        records.delete(db, "delete_contact", known.id, "contact and of all that was merged into it")
 
 
 def merge_contacts(db: Database, kept: Contact, merged: Sequence[Contact]) -> Contact:
@@ -208,10 +209,9 @@ def _phones(phones: Iterable[str]) -> list[str]:
 
 
 def _hold(db: Database, *known: Contact) -> None:
-    """Keep others from changing these contacts in this transaction; raises NotFound for one that is no more."""
-    merged = {
-        row["id"]: row["merged_into_id"] for row in db.read("lock_contacts", ids=[one.id for one in known])
-    }
+    """Let nobody else change these contacts in this transaction; raises NotFound for one that is no more."""
+    rows = db.read("lock_contacts", ids=[one.id for one in known])
+    merged = {row["id"]: row["merged_into_id"] for row in rows}
     for one in known:
         if merged.get(one.id, one.id) is not None:
             raise NotFound(f"Contact {one.id} {one.name} has just been merged or deleted.")

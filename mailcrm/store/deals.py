@@ -75,16 +75,17 @@ def edit_deal(db: Database, changed: Deal) -> Deal:
     called = records.name(changed.title, "deal")
     with db.transaction():
         before = deal(db, str(changed.id)).contact_ids
-        db.write(
-            "edit_deal",
-            id=changed.id,
-            title=called,
-            owner_id=changed.owner_id,
-            organization_id=changed.organization_id,
-            value=changed.value,
-            currency=changed.currency,
-            expected_close=_day(changed.expected_close),
-        )
+        with records.handing_on("deal"):
+            db.write(
+                "edit_deal",
+                id=changed.id,
+                title=called,
+                owner_id=changed.owner_id,
+                organization_id=changed.organization_id,
+                value=changed.value,
+                currency=changed.currency,
+                expected_close=_day(changed.expected_close),
+            )
         for contact_id in before:
             if contact_id not in changed.contact_ids:
                 db.write("remove_deal_contact", deal_id=changed.id, contact_id=contact_id)

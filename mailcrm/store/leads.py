@@ -73,15 +73,16 @@ def edit_lead(db: Database, changed: Lead) -> Lead:
     called = records.name(changed.title, "lead")
     with db.transaction():
         before = lead(db, str(changed.id)).contact_ids
-        db.write(
-            "edit_lead",
-            id=changed.id,
-            title=called,
-            owner_id=changed.owner_id,
-            organization_id=changed.organization_id,
-            value=changed.value,
-            currency=changed.currency,
-        )
+        with records.handing_on("lead"):
+            db.write(
+                "edit_lead",
+                id=changed.id,
+                title=called,
+                owner_id=changed.owner_id,
+                organization_id=changed.organization_id,
+                value=changed.value,
+                currency=changed.currency,
+            )
         for contact_id in before:
             if contact_id not in changed.contact_ids:
                 db.write("remove_lead_contact", lead_id=changed.id, contact_id=contact_id)

@@ -56,7 +56,8 @@ def edit_organization(db: Database, changed: Organization) -> Organization:
         before = organization(db, str(changed.id)).domains
         added = [domain for domain in wanted if domain not in before]
         _require_free(db, added)
-        db.write("edit_organization", id=changed.id, name=called, owner_id=changed.owner_id, notes=told)
+        with records.handing_on("organization"):
+            db.write("edit_organization", id=changed.id, name=called, owner_id=changed.owner_id, notes=told)
         for domain in before:
             if domain not in wanted:
                 db.write("remove_organization_domain", domain=domain, organization_id=changed.id)

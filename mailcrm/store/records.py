@@ -3,7 +3,8 @@
 What a record holds is left to `contacts`, `organizations`, `deals` and `leads`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from mailcrm.core.errors import NeedsChoice, NotFound, NotPermitted, UsageError
@@ -96,8 +97,19 @@ def delete(db: Database, query: str, record_id: int, noun: str) -> None:
     if not deleted:
         raise NotPermitted(
             f"Only the owner of a {noun}, or an admin, deletes it.",
-            hint=f"With a {noun} go links that colleagues made; ask its owner or an admin.",
+            hint="With it go links that colleagues made; ask its owner or an admin.",
         )
+
+
+@contextmanager
+def handing_on(noun: str) -> Iterator[None]:
+    """Say in words why the rules refuse a change: of what a member edits only the owner is guarded."""
+    try:
+        yield
+    except NotPermitted as error:
+        raise NotPermitted(
+            f"Only the owner of a {noun}, or an admin, hands it on to somebody else."
+        ) from error
 
 
 def linked_threads(

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -472,6 +473,22 @@ def test_a_sum_of_money_is_stored_without_an_exponent() -> None:
     assert (amount("1e3"), amount("10.50"), currency("eur", "1")) == ("1000", "10.50", "EUR")
 
 
+@pytest.mark.rule("record-deal")
+def test_a_deal_takes_new_conversations_while_it_is_open(db: Database) -> None:
+    account = connect(db, FIRST)
+    kim = contact(db, "Kim", "kim@example.kr")
+    pumps = deal(db, "Pumps", kim)
+    first, second = (
+        receive(db, account, letter(uid, f"{uid}@example.org", subject=f"Matter {uid}")) for uid in (1, 2)
+    )
+    closed = deals.set_deal_status(db, pumps, DealStatus.WON, at=NOW)
+    linking.apply_rule(db, account, [first], now=NOW)
+    assert titles_of(db, first) == ["Kim"]
+    deals.set_deal_status(db, closed, DealStatus.OPEN, at=NOW)
+    linking.apply_rule(db, account, [second], now=NOW)
+    assert sorted(titles_of(db, second)) == ["Kim", "Pumps"]
+
+
 @pytest.mark.rule("record-pipeline")
 def test_a_pipeline_has_stages_in_order(db: Database) -> None:
     made = pipelines.create_pipeline(db, name="Partners", stages=["First", "Second"])
@@ -598,6 +615,7 @@ def test_a_converted_lead_is_a_deal_with_all_it_had(store: Store, db: Database) 
     assert (found.deal_id, found.lead_id) == (made.id, None)
 
 
+@pytest.mark.rule("record-lead")
 @pytest.mark.rule("lead-convert")
 def test_a_lead_is_converted_once(db: Database) -> None:
     hope = lead(db, "Hope")
@@ -697,35 +715,73 @@ def test_with_a_record_go_its_links_and_no_mail(db: Database) -> None:
     contact(db, "Kim", "kim@example.kr")
 
 
+Record: TypeAlias = Contact | Deal | Lead | Organization
+
+
+def one_of_each(db: Database) -> list[Record]:
+    acme = organizations.create_organization(db, name="Acme")
+    return [contact(db, "Kim"), deal(db, "Pumps"), lead(db, "Hope"), acme]
+
+
+def delete(db: Database, record: Record) -> None:
+    match record:
+        case Contact():
+            contacts.delete_contact(db, record)
+        case Deal():
+            deals.delete_deal(db, record)
+        case Lead():
+            leads.delete_lead(db, record)
+        case Organization():
+            organizations.delete_organization(db, record)
+
+
+def hand_on(db: Database, record: Record, to: int) -> Record:
+    match record:
+        case Contact():
+            return contacts.edit_contact(db, replace(record, owner_id=to))
+        case Deal():
+            return deals.edit_deal(db, replace(record, owner_id=to))
+        case Lead():
+            return leads.edit_lead(db, replace(record, owner_id=to))
+        case Organization():
+            return organizations.edit_organization(db, replace(record, owner_id=to))
+
+
 @pytest.mark.rule("record-delete")
 def test_only_its_owner_or_an_admin_deletes_a_record(store: Store, db: Database) -> None:
     bob = store.add_member("bob@example.com")
     eve = store.add_member("eve@example.com", role=MemberRole.ADMIN)
-    kim, pumps, hope = contact(db, "Kim"), deal(db, "Pumps"), lead(db, "Hope")
-    acme = organizations.create_organization(db, name="Acme")
-
-    def delete(viewer: Database, record: Contact | Deal | Lead | Organization) -> None:
-        match record:
-            case Contact():
-                contacts.delete_contact(viewer, record)
-            case Deal():
-                deals.delete_deal(viewer, record)
-            case Lead():
-                leads.delete_lead(viewer, record)
-            case Organization():
-                organizations.delete_organization(viewer, record)
-
-    for record in (kim, pumps, hope, acme):
+    made = one_of_each(db)
+    for record in made:
         with pytest.raises(NotPermitted, match="Only the owner"):
             delete(bob, record)
-    assert contacts.contact(bob, "Kim") == kim
-    kim = contacts.edit_contact(bob, replace(kim, title="changed by a colleague"))
-    for record in (kim, pumps, hope, acme):
+    assert left(db) == 4
+    for record in made:
         delete(eve, record)
-    assert contacts.contacts(db, limit=9) == []
-    assert leads.leads(db, status=None, limit=9) == []
-    own = contact(bob, "Own")
-    delete(bob, own)
+    for record in one_of_each(bob):
+        delete(bob, record)
+    assert left(db) == 0
+
+
+def left(db: Database) -> int:
+    found: list[Record] = [
+        *contacts.contacts(db, limit=9),
+        *deals.deals(db, status=None, limit=9),
+        *leads.leads(db, status=None, limit=9),
+        *organizations.organizations(db, limit=9),
+    ]
+    return len(found)
+
+
+@pytest.mark.rule("record-delete")
+def test_all_members_change_a_record_and_its_owner_hands_it_on(store: Store, db: Database) -> None:
+    bob = store.add_member("bob@example.com")
+    for record in one_of_each(db):
+        with pytest.raises(NotPermitted, match="hands it on"):
+            hand_on(bob, record, bob.viewer.id)
+        assert hand_on(bob, record, db.viewer.id) == record
+        assert hand_on(db, record, bob.viewer.id).owner_id == bob.viewer.id
+        delete(bob, record)
 
 
 @pytest.mark.rule("record-delete")
