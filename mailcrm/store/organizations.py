@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from mailcrm.core.addresses import normalise
 from mailcrm.core.errors import AlreadyExists
 from mailcrm.core.free_mail import above, organization_domain
 from mailcrm.core.model import Organization
@@ -20,7 +21,8 @@ def organization(db: Database, text: str) -> Organization:
     rows: list[Row] = []
     if records.is_id(text):
         rows = db.read("organizations_by_id", ids=[int(text)])
-    rows = rows or _at(db, [text.strip().lower()])
+    domain = (normalise(f"x@{text.strip()}") or "").partition("@")[2]
+    rows = rows or _at(db, [domain])
     rows = rows or db.read("organizations_by_id", ids=records.named(db.read("organization_names"), text))
     return records.only(
         _organizations(db, rows), "organization", text, lambda one: (one.id, one.name, ", ".join(one.domains))

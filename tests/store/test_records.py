@@ -151,6 +151,15 @@ def test_an_unknown_address_says_how_to_make_a_contact(db: Database) -> None:
     assert "contact create NAME --address who@example.kr" in caught.value.hint
 
 
+@pytest.mark.parametrize("text", ["", " ", "\udcff", "a\x00b", "a\x00b@example.kr", "9" * 30, "-1", "²"])
+def test_nothing_is_found_by_what_can_be_no_name(db: Database, text: str) -> None:
+    for find in (contacts.contact, organizations.organization, deals.deal, leads.lead, labels.label):
+        with pytest.raises(NotFound):
+            find(db, text)
+    with pytest.raises(NotFound):
+        pipelines.pipeline(db, text)
+
+
 @pytest.mark.parametrize("text", ["", " \n\t", "x" * 301, "\x00"])
 def test_a_name_has_between_1_and_300_characters(db: Database, text: str) -> None:
     with pytest.raises(UsageError):
@@ -389,7 +398,7 @@ def test_a_domain_belongs_to_one_organization(db: Database) -> None:
     )
     changed = replace(other, name="Another", domains=("a.example.org",), notes="")
     assert organizations.edit_organization(db, changed) == changed
-    for text in (str(acme.id), "acme", "B.example.org", "ac"):
+    for text in (str(acme.id), "acme", " B.example.org. ", "ac"):
         assert organizations.organization(db, text).id == acme.id
 
 
