@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _app = typer.Typer(help="Read a conversation, and put it in order.", no_args_is_help=True)
 
+#: Of people who wrote in a conversation and are no contacts, so many are named.
+_STRANGERS = 3
+
 Thread = Annotated[str, typer.Argument(help="number of the thread, or last")]
 _Threads = Annotated[list[str], typer.Argument(metavar="THREAD...", help="numbers of threads, or last")]
 
@@ -36,8 +39,11 @@ def show(
     ] = False,
 ) -> None:
     """Print a conversation, oldest email first, quoted text and signatures folded."""
+    from shlex import quote
+
     from mailcrm.core.errors import UsageError
     from mailcrm.store import emails, threads
+    from mailcrm.store.correspondents import unknown_senders
     from mailcrm.store.suggestions import suggestions_of
 
     invocation: Invocation = context.obj
@@ -52,6 +58,7 @@ def show(
     with invocation.open_store() as db:
         row = threads.thread(db, thread)
         conversation = emails.thread_emails(db, row.id)
+        strangers = unknown_senders(db, row.id)
         sources = (emails.email_source(db, one.row.id) for one in conversation)
         if raw:
             _show_sources(display, sources)
@@ -68,6 +75,13 @@ def show(
     _show_thread(display, row, suggested)
     for number, email in enumerate(conversation, start=1):
         show_email(display, email, number, full=full)
+    for one in strangers[:_STRANGERS]:
+        # People paste commands, and the address was chosen by a stranger.
+        address = quote(one.address)
+        display.note(
+            f"{one.address} is unknown: mailcrm contact create --from {row.id} --address {address},"
+            f" or mailcrm contact edit CONTACT --address {address}"
+        )
 
 
 def _show_history(invocation: Invocation, thread: str) -> None:
