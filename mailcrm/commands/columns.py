@@ -1,9 +1,13 @@
 """How threads and emails are named in tables: the same words in every command."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mailcrm.core.model import Direction, EmailRow, ThreadRow, Visibility, called
-from mailcrm.render import Cell, Column
+from mailcrm.render import Cell, Column, local_time
+
+if TYPE_CHECKING:
+    from mailcrm.store.correspondents import Bounce, LastContact
 
 
 def visibility(row: ThreadRow | EmailRow) -> str:
@@ -26,6 +30,21 @@ def other_side(row: EmailRow) -> str:
     if row.direction is Direction.OUT and row.recipients:
         return ", ".join(row.recipients)
     return called(row.sender_name, row.sender) or "(nobody)"
+
+
+def last_contact(last: "LastContact | None") -> str:
+    """Return when a contact was last contacted, and who wrote."""
+    if last is None:
+        return ""
+    return f"{local_time(last.at)}, {'we' if last.direction is Direction.OUT else 'they'} wrote"
+
+
+def bounced(bounce: "Bounce") -> str:
+    """Return to which address mail failed, on which day, and why."""
+    # Most reasons begin with the status.
+    status = "" if bounce.status in bounce.reason else bounce.status
+    why = f"{status} {bounce.reason}".strip()
+    return f"{bounce.address} bounced {local_time(bounce.at)[:10]}" + (f": {why}" if why else "")
 
 
 def email_columns(rows: Sequence[EmailRow]) -> list[Column]:

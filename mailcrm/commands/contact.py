@@ -25,15 +25,23 @@ def add_to(app: typer.Typer) -> None:
 
 @_app.command("list")
 def list_contacts(context: typer.Context, org: record.Org = None, limit: record.Limit = 200) -> None:
-    """List contacts by name."""
-    from mailcrm.render import Column
-    from mailcrm.store import contacts
+    """List contacts by name, with when they were last contacted and whether their mail fails."""
+    from mailcrm.render import Column, plain
+    from mailcrm.store import contacts, correspondents
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         rows = contacts.contacts(db, organization_id=record.organization_id(db, org), limit=limit + 1)
+        ids = [row.id for row in rows]
+        last = correspondents.last_contacts(db, ids)
+        failing = correspondents.bounces(db, ids)
     if invocation.display.as_json:
-        invocation.display.document(rows[:limit])
+        invocation.display.document(
+            [
+                {**plain(row), "last_contact": last.get(row.id), "bounces": failing.get(row.id, ())}
+                for row in rows[:limit]
+            ]
+        )
         return
     invocation.display.table(
         [
@@ -41,8 +49,20 @@ def list_contacts(context: typer.Context, org: record.Org = None, limit: record.
             Column(heading="NAME", ratio=2),
             Column(heading="ADDRESSES", ratio=3),
             Column(heading="ORGANIZATION", ratio=2, style="green"),
+            Column(heading="LAST CONTACT"),
+            Column(heading="NOTE", style="red", piped=not failing),
         ],
-        [(row.id, row.name, ", ".join(row.addresses), row.organization) for row in rows],
+        [
+            (
+                row.id,
+                row.name,
+                ", ".join(row.addresses),
+                row.organization,
+                last[row.id].at if row.id in last else None,
+                "bounces" if row.id in failing else None,
+            )
+            for row in rows
+        ],
         limit=limit,
         empty="No contacts yet. Make one: mailcrm contact create NAME --address ADDRESS",
     )
@@ -56,6 +76,7 @@ def show(
     before: record.Before = None,
 ) -> None:
     """Show a contact and the timeline of conversations, the newest first."""
+    from mailcrm.commands.columns import bounced, last_contact
     from mailcrm.store import correspondents
     from mailcrm.timeline import contact_timeline
 
@@ -85,8 +106,8 @@ def show(
             ("organization", found.organization),
             ("title", found.title),
             ("phones", ", ".join(found.phones)),
-            ("last contact", None if last is None else last.at),
-            ("mail fails", "; ".join(f"{one.address} {one.status} {one.reason}".strip() for one in failing)),
+            ("last contact", last_contact(last)),
+            *(("mail fails", bounced(one)) for one in failing),
             ("owner", owner),
             ("notes", found.notes),
         ]
