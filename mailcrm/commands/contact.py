@@ -74,6 +74,7 @@ def show(
     contact: _Contact,
     limit: record.Emails = 50,
     before: record.Before = None,
+    full: record.Full = False,
 ) -> None:
     """Show a contact and the timeline of conversations, the newest first."""
     from mailcrm.commands.columns import bounced, last_contact
@@ -83,6 +84,7 @@ def show(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         view = contact_timeline(db, contact, limit=limit, before=before)
+        page = record.emails(db, view.emails, full=full)
         owner = record.owner_name(db, view.contact.owner_id)
         last = correspondents.last_contacts(db, [view.contact.id]).get(view.contact.id)
         failing = correspondents.bounces(db, [view.contact.id]).get(view.contact.id, ())
@@ -92,7 +94,7 @@ def show(
                 "contact": view.contact,
                 "last_contact": last,
                 "bounces": failing,
-                "emails": view.emails,
+                "emails": page,
                 "next": view.next,
             }
         )
@@ -112,7 +114,7 @@ def show(
             ("notes", found.notes),
         ]
     )
-    record.show_emails(invocation.display, view.emails, view.next)
+    record.show_emails(invocation.display, page, view.next)
 
 
 @_app.command("create")

@@ -80,6 +80,7 @@ def show(
     deal: _Deal,
     limit: record.Emails = 50,
     before: record.Before = None,
+    full: record.Full = False,
 ) -> None:
     """Show a deal and the timeline of conversations, the newest first."""
     from mailcrm.core.money import worth
@@ -88,9 +89,10 @@ def show(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         view = deal_timeline(db, deal, limit=limit, before=before)
+        page = record.emails(db, view.emails, full=full)
         owner = record.owner_name(db, view.deal.owner_id)
     if invocation.display.as_json:
-        invocation.display.document(view)
+        invocation.display.document({"deal": view.deal, "emails": page, "next": view.next})
         return
     found = view.deal
     invocation.display.heading(found.title)
@@ -107,7 +109,7 @@ def show(
             ("owner", owner),
         ]
     )
-    record.show_emails(invocation.display, view.emails, view.next)
+    record.show_emails(invocation.display, page, view.next)
 
 
 @_app.command("create")

@@ -66,7 +66,11 @@ def list_leads(
 
 @_app.command("show")
 def show(
-    context: typer.Context, lead: _Lead, limit: record.Emails = 50, before: record.Before = None
+    context: typer.Context,
+    lead: _Lead,
+    limit: record.Emails = 50,
+    before: record.Before = None,
+    full: record.Full = False,
 ) -> None:
     """Show a lead and the timeline of conversations, the newest first."""
     from mailcrm.core.money import worth
@@ -75,9 +79,10 @@ def show(
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         view = lead_timeline(db, lead, limit=limit, before=before)
+        page = record.emails(db, view.emails, full=full)
         owner = record.owner_name(db, view.lead.owner_id)
     if invocation.display.as_json:
-        invocation.display.document(view)
+        invocation.display.document({"lead": view.lead, "emails": page, "next": view.next})
         return
     found = view.lead
     invocation.display.heading(found.title)
@@ -94,7 +99,7 @@ def show(
             ("owner", owner),
         ]
     )
-    record.show_emails(invocation.display, view.emails, view.next)
+    record.show_emails(invocation.display, page, view.next)
 
 
 @_app.command("create")

@@ -52,6 +52,7 @@ def show(
     organization: _Organization,
     limit: record.Emails = 50,
     before: record.Before = None,
+    full: record.Full = False,
 ) -> None:
     """Show an organization with its people, deals and leads, and the timeline of their conversations."""
     from mailcrm.store import contacts, deals, leads, organizations
@@ -66,6 +67,7 @@ def show(
         counts = organizations.used_by(db, found)
         owner = record.owner_name(db, found.owner_id)
         view = organization_timeline(db, found, limit=limit, before=before)
+        page = record.emails(db, view.emails, full=full)
     if invocation.display.as_json:
         invocation.display.document(
             {
@@ -73,7 +75,7 @@ def show(
                 "contacts": people,
                 "deals": sales,
                 "leads": hopes,
-                "emails": view.emails,
+                "emails": page,
                 "next": view.next,
             }
         )
@@ -90,7 +92,7 @@ def show(
             ("notes", found.notes),
         ]
     )
-    record.show_emails(invocation.display, view.emails, view.next)
+    record.show_emails(invocation.display, page, view.next)
 
 
 #: Contacts, deals and leads that are named each; the rest is counted.

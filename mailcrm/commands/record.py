@@ -12,6 +12,7 @@ from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
     from mailcrm.core.model import Contact, EmailRow
+    from mailcrm.core.parsed import EmailFull
     from mailcrm.render import Display
     from mailcrm.store import Database
 
@@ -26,21 +27,47 @@ Emails = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="how man
 Before = Annotated[
     str | None, typer.Option("--before", metavar="PLACE", help="the next page, as the one before names it")
 ]
+Full = Annotated[bool, typer.Option("--full", help="the emails with their texts, quoted text folded")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
 
 
-def show_emails(display: "Display", emails: "Sequence[EmailRow]", following: str | None) -> None:
+def emails(
+    db: "Database", rows: "Sequence[EmailRow]", *, full: bool
+) -> "Sequence[EmailRow] | Sequence[EmailFull]":
+    """Return the emails of a page as they are listed, or in `full` with all that they say."""
+    from mailcrm.store.timeline import timeline_emails
+
+    return timeline_emails(db, rows) if full else rows
+
+
+def show_emails(
+    display: "Display", page: "Sequence[EmailRow] | Sequence[EmailFull]", following: str | None
+) -> None:
     """Show a page of a timeline, and where the next one begins."""
     from mailcrm.commands.columns import email_cells, email_columns
+    from mailcrm.core.model import EmailRow
 
     display.text("")
-    display.table(
-        email_columns(emails),
-        email_cells(emails),
-        empty="No conversations that you may see are linked yet.",
-    )
+    rows = [one for one in page if isinstance(one, EmailRow)]
+    texts = [one for one in page if not isinstance(one, EmailRow)]
+    if texts:
+        _show_texts(display, texts)
+    else:
+        display.table(
+            email_columns(rows),
+            email_cells(rows),
+            empty="No conversations that you may see are linked yet.",
+        )
     if following is not None:
         display.note(f"… more: --before {following}")
+
+
+def _show_texts(display: "Display", texts: "Sequence[EmailFull]") -> None:
+    from mailcrm.commands.email_view import show_email
+
+    for email in texts:
+        display.heading(f"{email.row.thread_id}  {email.row.subject or '(no subject)'}")
+        show_email(display, email, full=False)
 
 
 def owner_id(db: "Database", text: str | None) -> int | None:
