@@ -142,7 +142,9 @@ def test_a_contact_joins_an_organization_by_domain_and_leaves_it(office: Desk) -
     assert said(office, "deal", "create", "Pumps", "--contact", "New") == "Deal 1 Pumps with Acme is made."
     office.run("contact", "edit", "New", "--no-org")
     office.run("contact", "edit", "New", "--org", "example.kr", "--owner", "Ann")
-    assert office.run("contact", "list", "--org", "Acme").rows == [["1", "New", "n@example.kr", "Acme"]]
+    assert [row[:4] for row in office.run("contact", "list", "--org", "Acme").rows] == [
+        ["1", "New", "n@example.kr", "Acme"]
+    ]
     shown = office.run("org", "show", "Acme").out
     assert "contacts\t1 New\n" in shown
     assert "deals\t1 Pumps (open)\n" in shown
@@ -152,7 +154,7 @@ def test_a_contact_joins_an_organization_by_domain_and_leaves_it(office: Desk) -
         "1 contact, 1 deal will be of no organization.\nOrganization 1 Acme is deleted."
     )
     assert office.run("org", "list").out == ""
-    assert office.run("contact", "list").rows == [["1", "New", "n@example.kr", ""]]
+    assert [row[:4] for row in office.run("contact", "list").rows] == [["1", "New", "n@example.kr", ""]]
 
 
 @pytest.mark.rule("record-contact")
@@ -184,7 +186,7 @@ def test_two_contacts_become_one(office: Desk) -> None:
     )
     assert {tuple(row["contacts"]) for row in office.run("inbox", "--json").json} == {("Kim",)}
     assert "not merged with itself" in refused(office, "contact", "merge", "2", "1")
-    assert office.run("contact", "list").rows == [["1", "Kim", f"{KIM}, {LEE}", ""]]
+    assert [row[:4] for row in office.run("contact", "list").rows] == [["1", "Kim", f"{KIM}, {LEE}", ""]]
 
 
 @pytest.mark.rule("record-deal")
