@@ -66,8 +66,11 @@ _ACTIONS = MappingProxyType(
 _NAMED = 8
 
 
-def show_email(display: Display, email: EmailFull, place: int, *, full: bool) -> None:
-    """Write an email, the one at this place of its thread; unless `full`, what is not new is folded."""
+def show_email(display: Display, email: EmailFull, place: int | None, *, full: bool) -> None:
+    """Write an email; unless `full`, what is not new is folded.
+
+    `place` is where it stands in its thread, None where no thread is shown.
+    """
     display.rule()
     display.fields([("email", place), *_fields(email)])
     display.text("")

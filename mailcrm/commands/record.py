@@ -67,7 +67,7 @@ def _show_texts(display: "Display", texts: "Sequence[EmailFull]") -> None:
 
     for email in texts:
         display.heading(f"{email.row.thread_id}  {email.row.subject or '(no subject)'}")
-        show_email(display, email, full=False)
+        show_email(display, email, None, full=False)
 
 
 def owner_id(db: "Database", text: str | None) -> int | None:
