@@ -31,7 +31,7 @@ _Everywhere = Annotated[bool, typer.Option("--everywhere", help="for all account
 
 @_app.command("list")
 def list_rules(context: typer.Context) -> None:
-    """List who is blocked for all accounts, and for those that you manage."""
+    """List who is blocked, for all and for your accounts."""
     from mailcrm.render import Column
     from mailcrm.store import block_list
 
@@ -80,7 +80,7 @@ def add(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
-    """Keep mail of an address or a domain out of the store from now on.
+    """Keep mail of somebody out from now on.
 
     An email is screened out when nobody takes part in it but blocked people and you.
     """
@@ -135,7 +135,10 @@ def remove(
     account: _Account = None,
     everywhere: _Everywhere = False,
 ) -> None:
-    """Block somebody no more; what was screened out comes with the next sync."""
+    """Block somebody no more.
+
+    What was screened out comes with the next sync, unless other rules keep it out.
+    """
     from mailcrm.core.block_list import parse_pattern
     from mailcrm.render import number
     from mailcrm.store import block_list
@@ -149,7 +152,7 @@ def remove(
             rules = [rule for rule in rules if rule.account == (whose.address if whose else None)]
         found = _only(rules, wanted)
         block_list.remove_rule(db, found)
-    waiting = f" {number(found.screened, 'email')} come back with the next sync." if found.screened else ""
+    waiting = f" To come with the next sync: {number(found.screened, 'email')}." if found.screened else ""
     invocation.display.done(
         f"{found.pattern} is not blocked any more for {found.account or 'all accounts'}.{waiting}", found
     )

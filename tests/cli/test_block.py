@@ -49,7 +49,7 @@ def test_blocking_with_apply_takes_mail_out_and_removing_brings_it_back(synced: 
     assert "2 emails screened out" in status.err
     assert desk.run("status", "--json").json[0]["screened"] == 2
     gone = desk.run("block", "remove", "@example.net")
-    assert "2 emails come back with the next sync" in gone.err
+    assert "To come with the next sync: 2 emails." in gone.err
     desk.run("sync")
     assert count(desk) == 10
     assert desk.run("block", "list", "--json").json == []
