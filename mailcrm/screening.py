@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from mailcrm.accounts import own_addresses
@@ -134,12 +134,12 @@ class Screening:
 
         By their ids, with the rules that it takes.
         """
-        blocked = [each for each in block_list.addresses(self.db, self.account) if pattern.matches(each)]
+        blocked = cache(pattern.matches)
         return {
             key: rules
-            for people in block_list.people_of_emails_with(self.db, self.account, blocked)
+            for people in block_list.people_of_emails(self.db, self.account)
             for key, addresses in people.items()
-            if (rules := self.rules_against(addresses))
+            if any(map(blocked, addresses)) and (rules := self.rules_against(addresses))
         }
 
 

@@ -112,13 +112,15 @@ def screen_out(db: Database, folder: Folder, uidvalidity: int, screened: Iterabl
         together[one.rules].append(one.uid)
     with db.transaction():
         for rules, uids in together.items():
-            place = {"folder_id": folder.id, "uidvalidity": uidvalidity, "uids": uids}
-            _remember(db, place, rules)
-            db.write("clear_failure", **place)
+            _remember(db, folder.id, uidvalidity, uids, rules)
+            db.write("clear_failure", folder_id=folder.id, uidvalidity=uidvalidity, uids=uids)
 
 
-def _remember(db: Database, place: dict[str, object], rules: frozenset[int]) -> None:
-    db.write("unscreen", **place)
+def _remember(
+    db: Database, folder_id: int, uidvalidity: int, uids: Sequence[int], rules: frozenset[int]
+) -> None:
+    place = {"folder_id": folder_id, "uidvalidity": uidvalidity, "uids": uids}
+    db.write("unscreen", **place, low=min(uids), high=max(uids))
     db.write("screen_out", **place, rule_ids=sorted(rules), rules=len(rules))
 
 
@@ -133,16 +135,9 @@ def screened_count(db: Database, account: Account) -> int:
     return int(db.read("screened_count", account_id=account.id)[0]["count"])
 
 
-def addresses(db: Database, account: Account) -> list[str]:
-    """Return all addresses that take part in stored emails of the account."""
-    return [row["address"] for row in db.read("account_addresses", account_id=account.id)]
-
-
-def people_of_emails_with(
-    db: Database, account: Account, texts: Sequence[str]
-) -> Iterator[dict[int, set[str]]]:
-    """Yield, for stored emails in which any of these addresses takes part, all addresses by email id."""
-    ids = [row["email_id"] for row in db.read("emails_with", account_id=account.id, texts=texts)]
+def people_of_emails(db: Database, account: Account) -> Iterator[dict[int, set[str]]]:
+    """Yield who takes part in the stored emails of an account, by email id, many at a time."""
+    ids = [row["id"] for row in db.read("email_ids", account_id=account.id)]
     for some in _parts(ids):
         people: defaultdict[int, set[str]] = defaultdict(set)
         for row in db.read("addresses_of_emails", ids=some):
@@ -161,18 +156,20 @@ def take_out(db: Database, found: dict[int, frozenset[int]]) -> None:
 
     A thread that is left empty goes; the others are brought up to date.
     """
-    from mailcrm.store.threads import refresh_threads  # late: see above
+    from mailcrm.store.threads import lock_threads, refresh_threads  # late: see above
 
     for ids in _parts(sorted(found)):
         together: defaultdict[tuple[int, int, frozenset[int]], list[int]] = defaultdict(list)
         for row in db.read("places_of_emails", ids=ids):
             together[row["folder_id"], row["uidvalidity"], found[row["email_id"]]].append(row["uid"])
         threads, _ = threads_and_gone(db, ids)
+        lock_threads(db, threads)
         db.write("remove_emails", ids=ids)
-        db.write("remove_empty_threads", ids=sorted(threads))
-        refresh_threads(db, threads)
+        left = {row["thread_id"] for row in db.read("threads_with_emails", ids=sorted(threads))}
+        db.write("remove_threads", ids=sorted(threads - left))
+        refresh_threads(db, left)
         for (folder_id, uidvalidity, rules), uids in together.items():
-            _remember(db, {"folder_id": folder_id, "uidvalidity": uidvalidity, "uids": uids}, rules)
+            _remember(db, folder_id, uidvalidity, uids, rules)
 
 
 def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:

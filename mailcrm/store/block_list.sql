@@ -24,8 +24,10 @@ WHERE (folder_id, uidvalidity, uid) IN (SELECT s.folder_id, s.uidvalidity, s.uid
                                         WHERE s.block_rule_id = :id)
 
 -- unscreen --
+-- The bounds lead through the index, also where nobody has counted yet how many rows there are.
 DELETE FROM main.screened
-WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid IN {each:uids}
+WHERE folder_id = :folder_id AND uidvalidity = :uidvalidity AND uid BETWEEN :low AND :high
+  AND uid IN {each:uids}
 
 -- screen_out --
 INSERT INTO main.screened (folder_id, uidvalidity, uid, block_rule_id, rules)
@@ -42,14 +44,8 @@ SELECT count(*) AS count FROM (
     WHERE f.account_id = :account_id AND f.selected AND s.uidvalidity = f.uidvalidity
     GROUP BY s.folder_id, s.uid HAVING count(*) = max(s.rules)) AS whole
 
--- account_addresses --
-SELECT DISTINCT p.address FROM participant p JOIN email e ON e.id = p.email_id
-WHERE e.account_id = :account_id
-
--- emails_with --
-SELECT DISTINCT p.email_id FROM participant p JOIN email e ON e.id = p.email_id
-WHERE e.account_id = :account_id AND p.address IN {each:texts}
-ORDER BY p.email_id
+-- email_ids --
+SELECT id FROM email WHERE account_id = :account_id ORDER BY id
 
 -- addresses_of_emails --
 SELECT DISTINCT email_id, address FROM participant WHERE email_id IN {each:ids}
@@ -63,6 +59,8 @@ SELECT folder_id, uidvalidity, uid, email_id FROM placement WHERE email_id IN {e
 -- remove_emails --
 DELETE FROM main.email WHERE id IN {each:ids}
 
--- remove_empty_threads --
-DELETE FROM main.thread
-WHERE id IN {each:ids} AND NOT EXISTS (SELECT 1 FROM email e WHERE e.thread_id = thread.id)
+-- threads_with_emails --
+SELECT DISTINCT thread_id FROM email WHERE thread_id IN {each:ids}
+
+-- remove_threads --
+DELETE FROM main.thread WHERE id IN {each:ids}
