@@ -60,8 +60,9 @@ def timeline(
     threads = threads_of(db, record)
     rows: list[Row] = []
     holders: dict[int, tuple[str, ...]] = {}
-    # One more tells whether there is a next page. Copies take the place of messages, so more may be needed.
-    wanted = limit + 1
+    # One more tells whether there is a next page. Copies take the place of messages: with as many again, a
+    # second look is seldom needed, which would read all of a deal once more.
+    wanted = 2 * (limit + 1)
     while len(rows) <= limit:
         found = db.read(
             "timeline_page", ids=threads, received_at=before.received_at, id=before.id, limit=wanted

@@ -39,7 +39,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 _EMAIL_COLUMNS = (
     "id, account_id, thread_id, message_id, digest, subject, preview, from_address, from_name, sent_at,"
     " received_at, size, direction, has_attachment, truncated, from_ambiguous, automatic, signed, encrypted,"
-    " trackers, repairs, reading, gone_from_junk"
+    " trackers, repairs, reading, gone_from_junk, authserv_id, dmarc, by_subject"
 )
 
 _Value: TypeAlias = str | int | bool | None
@@ -224,7 +224,7 @@ def _email(n: int) -> tuple[_Value, ...]:
             "",
             1,
         ),
-        False,
+        *(False, "", "", False),
     )
 
 
