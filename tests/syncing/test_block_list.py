@@ -353,3 +353,15 @@ def test_a_rule_that_goes_while_a_sync_is_at_work_leaves_no_mail_behind(
     assert not is_whole(list(steps)), "it says that an email is missing"
     assert is_whole(sync(db, mailbox, account))
     assert stored(store.url).subjects == ["news"]
+
+
+@pytest.mark.rule("block-only")
+def test_who_is_named_in_a_bounce_or_a_forwarded_message_takes_no_part(
+    store: Store, db: Database, server: ModelServer, mailbox: ModelMailbox, account: Account
+) -> None:
+    block(db, "@lists.example.org")
+    forwarded = f"---------- Forwarded message ---------\r\nFrom: Kim <{KIM}>\r\nSubject: offer\r\n\r\nhello"
+    raw = letter("1@example.org", sender=NEWS, subject="Fwd: offer", body=forwarded)
+    server.append("INBOX", raw, days_ago(1))
+    sync(db, mailbox, account)
+    assert stored(store.url).subjects == []
