@@ -11,7 +11,7 @@ from mailcrm.core.errors import NotFound, UsageError
 from mailcrm.core.model import Account, ThreadRow
 from mailcrm.core.threads import with_answers
 from mailcrm.linking import apply_rule
-from mailcrm.store import accounts, emails, threads
+from mailcrm.store import accounts, emails, labels, threads
 from mailcrm.store.database import Database
 from mailcrm.store.history import ThreadAction, add_thread_events
 
@@ -125,18 +125,17 @@ def label(
 ) -> None:
     """Put labels on threads, made where they are new, and take others off.
 
-    Raises NotPermitted, and NotFound for a label to take off that no thread or lead has.
+    Raises NotPermitted, NotFound for a label to take off that is not there, and UsageError for an empty name.
     """
     with db.transaction():
         _require_managed(db, chosen)
         for name in remove:
-            known = threads.label(db, name)
+            known = labels.label(db, name)
             changed = [one.id for one in chosen if threads.remove_label(db, one.id, known)]
-            add_thread_events(db, changed, ThreadAction.UNLABELLED, known, at=now)
-        for name in add:
-            known = threads.made_label(db, name)
+            add_thread_events(db, changed, ThreadAction.UNLABELLED, known.name, at=now)
+        for known in labels.made_labels(db, add):
             changed = [one.id for one in chosen if threads.add_label(db, one.id, known)]
-            add_thread_events(db, changed, ThreadAction.LABELLED, known, at=now)
+            add_thread_events(db, changed, ThreadAction.LABELLED, known.name, at=now)
 
 
 def _require_managed(db: Database, chosen: Sequence[ThreadRow]) -> None:

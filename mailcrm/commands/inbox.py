@@ -27,7 +27,7 @@ def inbox(
     """Show the newest conversations of your accounts with contact, deal and visibility."""
     from mailcrm.commands.columns import linked_to, visibility
     from mailcrm.render import Column
-    from mailcrm.store import accounts, threads
+    from mailcrm.store import accounts, labels, threads
 
     invocation: Invocation = context.obj
     if unknown:
@@ -40,7 +40,7 @@ def inbox(
             account_id=account_id,
             unlinked=unlinked,
             unread=unread,
-            label=threads.label(db, label) if label is not None else None,
+            label=labels.label(db, label) if label is not None else None,
             archived=archived,
             limit=limit + 1,
         )

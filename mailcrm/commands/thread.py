@@ -203,7 +203,6 @@ def label(
 ) -> None:
     """Put labels on conversations, or take them off; whoever reads a conversation sees them."""
     from mailcrm import threads_by_hand
-    from mailcrm.commands import answers
     from mailcrm.core.errors import UsageError
     from mailcrm.store.threads import by_ids, several
 
@@ -215,7 +214,7 @@ def label(
         threads_by_hand.label(
             db,
             chosen,
-            add=[answers.name(text, "label") for text in add or ()],
+            add=add or (),
             remove=remove or (),
             now=invocation.now(),
         )

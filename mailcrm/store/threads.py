@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mailcrm.core.errors import NotFound, NotPermitted
-from mailcrm.core.model import Account, Direction, Link, ThreadRow, Visibility, called
+from mailcrm.core.model import Account, Direction, Label, Link, ThreadRow, Visibility, called
 from mailcrm.core.threads import Answer, Conversation, conversations
 from mailcrm.store import links
 from mailcrm.store.database import Database, Row
@@ -231,7 +231,7 @@ def inbox(
     unlinked: bool,
     unread: bool,
     limit: int,
-    label: str | None = None,
+    label: Label | None = None,
     archived: bool = False,
 ) -> list[ThreadRow]:
     """Return the newest threads of the accounts that the viewer manages, archived ones or the others."""
@@ -240,7 +240,7 @@ def inbox(
         account_id=account_id,
         unlinked=unlinked,
         unread=unread,
-        label=label,
+        label_id=label.id if label is not None else None,
         archived=archived,
         limit=limit,
     )
@@ -272,39 +272,14 @@ def set_archived(db: Database, ids: Iterable[int], *, archived: bool) -> None:
     db.write("set_archived", ids=sorted(ids), archived=archived)
 
 
-def label(db: Database, text: str) -> str:
-    """Return a label as it is written, asked for in any case; raises NotFound."""
-    found = _label(db, text)
-    if found is None:
-        raise NotFound(f"There is no label {text!r}.")
-    return found
-
-
-def made_label(db: Database, text: str) -> str:
-    """Return the same, made when it is not there."""
-    found = _label(db, text)
-    if found is None:
-        # A colleague may make the same one at the same time.
-        db.write("make_label", name=" ".join(text.split()))
-        found = label(db, text)
-    return found
-
-
-def _label(db: Database, text: str) -> str | None:
-    wanted = " ".join(text.split())
-    names = [row["name"] for row in db.read("label_names")]
-    same = [name for name in names if name.casefold() == wanted.casefold()]
-    return wanted if wanted in same else next(iter(same), None)
-
-
-def add_label(db: Database, thread_id: int, name: str) -> bool:
+def add_label(db: Database, thread_id: int, label: Label) -> bool:
     """Put a label on a thread, and say whether it was not there yet."""
-    return bool(db.write("add_thread_label", thread_id=thread_id, name=name))
+    return bool(db.write("add_thread_label", thread_id=thread_id, label_id=label.id))
 
 
-def remove_label(db: Database, thread_id: int, name: str) -> bool:
+def remove_label(db: Database, thread_id: int, label: Label) -> bool:
     """Take a label off a thread, and say whether it was there."""
-    return bool(db.write("remove_thread_label", thread_id=thread_id, name=name))
+    return bool(db.write("remove_thread_label", thread_id=thread_id, label_id=label.id))
 
 
 def of_other_visibility(db: Database, ids: Sequence[int], visibility: Visibility) -> list[int]:

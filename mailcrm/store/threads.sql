@@ -158,9 +158,9 @@ JOIN account a ON a.id = t.account_id
 WHERE t.account_id IN (SELECT c.account_id FROM account_connection c)
   AND (CAST(:account_id AS BIGINT) IS NULL OR t.account_id = :account_id)
   AND t.archived = :archived
-  AND (CAST(:label AS TEXT) IS NULL
-       OR EXISTS (SELECT 1 FROM thread_label tl JOIN label b ON b.id = tl.label_id
-                  WHERE tl.thread_id = t.id AND b.name = CAST(:label AS TEXT)))
+  AND (CAST(:label_id AS BIGINT) IS NULL
+       OR EXISTS (SELECT 1 FROM thread_label tl
+                  WHERE tl.thread_id = t.id AND tl.label_id = CAST(:label_id AS BIGINT)))
   AND (NOT :unlinked OR NOT EXISTS (SELECT 1 FROM link l WHERE l.thread_id = t.id))
   AND (NOT :unread OR EXISTS (
         SELECT 1 FROM email e JOIN placement p ON p.email_id = e.id
@@ -216,20 +216,12 @@ UPDATE main.thread SET visibility = :visibility WHERE id = :id
 -- set_archived --
 UPDATE main.thread SET archived = :archived WHERE id IN {each:ids}
 
--- label_names --
-SELECT name FROM label ORDER BY name, id
-
--- make_label --
-INSERT INTO main.label (name) VALUES (:name) ON CONFLICT (name) DO NOTHING
-
 -- add_thread_label --
 INSERT INTO main.thread_label (thread_id, label_id)
-SELECT CAST(:thread_id AS BIGINT), b.id FROM label b WHERE b.name = :name
-ON CONFLICT DO NOTHING
+VALUES (:thread_id, :label_id) ON CONFLICT DO NOTHING
 
 -- remove_thread_label --
-DELETE FROM main.thread_label
-WHERE thread_id = :thread_id AND label_id IN (SELECT b.id FROM label b WHERE b.name = :name)
+DELETE FROM main.thread_label WHERE thread_id = :thread_id AND label_id = :label_id
 
 -- set_visibilities --
 UPDATE main.thread SET visibility = :visibility WHERE id IN {each:ids}

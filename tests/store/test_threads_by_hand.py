@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mailcrm import linking, sharing, threads_by_hand
 from mailcrm.core.errors import NotFound, NotPermitted, UsageError
-from mailcrm.core.model import Account, Direction, Folder, ParticipantRole, ThreadRow, Visibility
-from mailcrm.store import Database, contacts, deals, emails, history, links, suggestions, threads
+from mailcrm.core.model import Account, Direction, Folder, Label, ParticipantRole, ThreadRow, Visibility
+from mailcrm.store import Database, contacts, deals, emails, history, labels, links, suggestions, threads
 from mailcrm.store.contents import content
 from mailcrm.store.emails import NewEmail
 from tests.conftest import FIRST, NOW, Store
@@ -316,7 +316,7 @@ def test_no_mail_unites_what_a_person_split(
 # --- the archive and labels ---------------------------------------------------------------------
 
 
-def inbox_of(db: Database, *, archived: bool = False, label: str | None = None) -> list[str]:
+def inbox_of(db: Database, *, archived: bool = False, label: Label | None = None) -> list[str]:
     found = threads.inbox(
         db, account_id=None, unlinked=False, unread=False, limit=9, archived=archived, label=label
     )
@@ -350,10 +350,10 @@ def test_an_archived_thread_leaves_the_inbox_until_somebody_writes(
 def test_labels_are_put_on_and_taken_off(db: Database, account: Account, inbox: Folder) -> None:
     one, other = (one_thread(db, account, inbox, mail(uid)) for uid in (1, 2))
     threads_by_hand.label(db, [one, other], add=["Hot lead", "이벤트"], remove=[], now=NOW)
-    threads_by_hand.label(db, [one], add=["hot  LEAD"], remove=["이벤트"], now=NOW)
+    threads_by_hand.label(db, [one], add=["hot LEAD"], remove=["이벤트"], now=NOW)
     assert row(db, one.id).labels == ("Hot lead",)
     assert row(db, other.id).labels == ("Hot lead", "이벤트")
-    assert inbox_of(db, label=threads.label(db, "이벤트")) == ["mail 2"]
+    assert inbox_of(db, label=labels.label(db, "이벤트")) == ["mail 2"]
     assert told(db, one.id) == [
         ("Ann", "labelled", "Hot lead"),
         ("Ann", "labelled", "이벤트"),
