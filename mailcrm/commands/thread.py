@@ -67,14 +67,20 @@ def show(
             _show_html(display, sources)
             return
         suggested = suggestions_of(db, [row.id])
+        joined = emails.joined_by_subject(db, row.id)
     if display.as_json:
-        display.document({"thread": row, "emails": conversation})
+        display.document({"thread": row, "emails": conversation, "by_subject": sorted(joined)})
         return
     from mailcrm.commands.email_view import show_email
 
     _show_thread(display, row, suggested)
     for number, email in enumerate(conversation, start=1):
         show_email(display, email, number, full=full)
+        if email.row.id in joined:
+            display.note(
+                f"Email {number} is here for its subject alone; if it is not of this conversation: "
+                f"mailcrm thread split {row.id}"
+            )
     for one in strangers[:_STRANGERS]:
         # People paste commands, and the address was chosen by a stranger.
         address = quote(one.address)

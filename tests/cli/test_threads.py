@@ -41,6 +41,25 @@ def test_a_conversation_is_split_and_merged_again(talk: tuple[OnModel, str]) -> 
     assert [one["action"] for one in history["history"]] == ["split", "split", "merged"]
 
 
+@pytest.mark.rule("thread-subject")
+def test_an_email_that_joined_by_its_subject_is_marked_and_leaves(on_model: OnModel) -> None:
+    desk = on_model.desk
+    for number, subject in (("a", "Spring prices"), ("b", "Re: Spring prices")):
+        on_model.server.append("INBOX", letter(f"{number}@example.net", subject, number), DAY)
+    desk.run("sync")
+    thread = thread_about(desk, "Spring prices")
+    marked = (
+        f"is here for its subject alone; if it is not of this conversation: mailcrm thread split {thread}"
+    )
+    assert marked in desk.run("thread", "show", thread).err
+    shown = desk.run("thread", "show", thread, "--json").json
+    assert len(shown["by_subject"]) == 1
+    assert desk.run("thread", "split", thread, "--json").json["moved"] == 1
+    desk.run("sync")
+    again = desk.run("thread", "show", thread, "--json").json
+    assert (len(again["emails"]), again["by_subject"]) == (1, [])
+
+
 @pytest.mark.rule("thread-merge-items")
 @pytest.mark.rule("thread-merge-visibility")
 def test_a_merge_says_what_there_is_to_choose_and_who_sees_it(talk: tuple[OnModel, str]) -> None:
