@@ -15,6 +15,10 @@ from datetime import datetime, timedelta
 
 #: Shorter ones are `Hello`, `Invoice` and `견적`, which unrelated people write.
 MIN_SUBJECT = 8
+
+#: Characters of a base subject above which it is no line that people write; an index holds no longer ones
+#: in PostgreSQL.
+MAX_SUBJECT = 200
 SUBJECT_DAYS = 30
 
 #: What programs put before the subject of an answer, in lower case. `VS` forwards in Danish and Norwegian.

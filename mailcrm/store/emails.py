@@ -163,11 +163,15 @@ def _email(account: Account, item: NewEmail, thread_id: int) -> dict[str, object
 
 def _subject(item: NewEmail) -> dict[str, object]:
     """Return by what an email finds its thread when it names no other, as it was read first."""
-    from mailcrm.core.subjects import MIN_SUBJECT, base_subject  # late: most syncs find nothing new
+    from mailcrm.core.subjects import (
+        MAX_SUBJECT,
+        MIN_SUBJECT,
+        base_subject,
+    )  # late: most syncs find nothing new
 
     parsed = item.content.parsed
     base, reply = base_subject(parsed.subject)
-    found = base if len(base) >= MIN_SUBJECT else ""
+    found = base if MIN_SUBJECT <= len(base) <= MAX_SUBJECT else ""
     alone = not parsed.in_reply_to and not parsed.references
     # Whoever invents a sender knows a subject sooner than a Message-ID.
     trusted = not parsed.from_ambiguous and parsed.dmarc != "fail"
