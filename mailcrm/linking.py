@@ -148,7 +148,7 @@ def accept(
     if item is None and len(offered) > 1:
         raise NeedsChoice(
             f"Suggestion {suggestion.id} has {len(offered)} candidates; name the one that is right.",
-            candidates=[candidate_name(one.deal_id, one.lead_id, one.title) for one in offered],
+            candidates=[str(one) for one in offered],
         )
     chosen: list[Contact | Deal | Lead] = [
         contacts.contact(db, str(one.contact_id))
@@ -193,12 +193,7 @@ def dismiss(db: Database, suggestion: Suggestion, *, now: datetime) -> None:
             at=now,
         )
         suggestions.remove_suggestions(db, [suggestion.thread_id])
-        told = ", ".join(
-            f"contact {one.contact_id} {one.title}"
-            if one.contact_id is not None
-            else candidate_name(one.deal_id, one.lead_id, one.title)
-            for one in suggestion.candidates
-        )
+        told = ", ".join(str(one) for one in suggestion.candidates)
         add_thread_events(db, [suggestion.thread_id], ThreadAction.DISMISSED, told, at=now)
 
 
@@ -219,8 +214,3 @@ def _kind(record: Contact | Deal | Lead) -> str:
 def record_name(record: Contact | Deal | Lead) -> str:
     """Return a record as people name it: deal 42 Pumps."""
     return f"{_kind(record)} {record.id} {record.name if isinstance(record, Contact) else record.title}"
-
-
-def candidate_name(deal_id: int | None, lead_id: int | None, title: str) -> str:
-    """Return an item of a suggestion as people name it."""
-    return f"deal {deal_id} {title}" if deal_id is not None else f"lead {lead_id} {title}"

@@ -20,9 +20,10 @@ def visibility(row: ThreadRow | EmailRow) -> str:
 
 
 def linked_to(row: ThreadRow) -> str:
-    """Return the contacts and the deal or lead of a thread."""
+    """Return the contacts and the deal or lead of a thread, and what is suggested."""
     people = ", ".join(row.contacts)
-    return " · ".join(part for part in (people, ", ".join((*row.deals, *row.leads))) if part)
+    offered = f"? {', '.join(row.suggested)}" if row.suggested else ""
+    return " · ".join(part for part in (people, ", ".join((*row.deals, *row.leads)), offered) if part)
 
 
 def other_side(row: EmailRow) -> str:

@@ -16,6 +16,7 @@ def inbox(
     context: typer.Context,
     unread: Annotated[bool, typer.Option("--unread", help="only with mail that nobody read")] = False,
     unlinked: Annotated[bool, typer.Option("--unlinked", help="only without contact and deal")] = False,
+    suggested: Annotated[bool, typer.Option("--suggested", help="only with a suggestion to decide")] = False,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="the people who are no contacts, in place of conversations")
     ] = False,
@@ -41,6 +42,7 @@ def inbox(
             unlinked=unlinked,
             unread=unread,
             label=labels.label(db, label) if label is not None else None,
+            suggested=suggested,
             archived=archived,
             limit=limit + 1,
         )
@@ -74,6 +76,8 @@ def inbox(
         limit=limit,
         empty="No conversations. Connect an account with mailcrm connect, bring mail in with mailcrm sync.",
     )
+    if any(row.suggested for row in rows):
+        invocation.display.note("What stands after a ? is suggested; decide it: mailcrm link suggestions")
 
 
 def _show_unknown(invocation: Invocation, account: str | None, limit: int) -> None:

@@ -136,10 +136,7 @@ def show_suggestions(context: typer.Context) -> None:
 
 def candidates(suggestion: Suggestion) -> str:
     """Return what a suggestion offers, in one line."""
-    return ", ".join(
-        f"contact {one.title}" if one.contact_id is not None else _item(one.deal_id, one.lead_id, one.title)
-        for one in suggestion.candidates
-    )
+    return ", ".join(str(one) for one in suggestion.candidates)
 
 
 def _item(deal_id: int | None, lead_id: int | None, title: str) -> str:
@@ -185,7 +182,7 @@ def _chosen(db: "Database", suggestion: Suggestion, text: str) -> Deal | Lead:
     if len(named) > 1:
         raise NeedsChoice(
             f"{len(named)} candidates are called {text!r}; say which.",
-            candidates=[_item(one.deal_id, one.lead_id, one.title) for one in named],
+            candidates=[str(one) for one in named],
             hint="Say it like: deal 42",
         )
     if not named:

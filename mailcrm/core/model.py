@@ -203,7 +203,7 @@ def called(name: str, address: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThreadRow:
-    """A line of the inbox: a thread with what it is linked to; `suggested` when a person has to choose."""
+    """A line of the inbox: a thread with what it is linked to, and what is suggested to link."""
 
     id: int
     account: str
@@ -219,7 +219,7 @@ class ThreadRow:
     leads: tuple[str, ...]
     labels: tuple[str, ...]
     archived: bool
-    suggested: bool
+    suggested: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -363,6 +363,13 @@ class Candidate:
     deal_id: int | None
     lead_id: int | None
     title: str
+
+    def __str__(self) -> str:
+        """Return what a person calls it: deal 42 Pumps."""
+        for noun, number in (("contact", self.contact_id), ("deal", self.deal_id), ("lead", self.lead_id)):
+            if number is not None:
+                return f"{noun} {number} {self.title}"
+        raise ValueError("a candidate is a contact, a deal or a lead")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -232,6 +232,7 @@ def inbox(
     unread: bool,
     limit: int,
     label: Label | None = None,
+    suggested: bool = False,
     archived: bool = False,
 ) -> list[ThreadRow]:
     """Return the newest threads of the accounts that the viewer manages, archived ones or the others."""
@@ -241,6 +242,7 @@ def inbox(
         unlinked=unlinked,
         unread=unread,
         label_id=label.id if label is not None else None,
+        suggested=suggested,
         archived=archived,
         limit=limit,
     )
@@ -306,7 +308,9 @@ def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
     labels: dict[int, list[str]] = defaultdict(list)
     for row in db.read("thread_labels", ids=ids):
         labels[row["thread_id"]].append(row["name"])
-    suggested = {one.thread_id for one in suggestions_of(db, ids)}
+    suggested = {
+        one.thread_id: tuple(str(each) for each in one.candidates) for one in suggestions_of(db, ids)
+    }
     return [
         ThreadRow(
             id=row["id"],
@@ -323,7 +327,7 @@ def _rows(db: Database, rows: list[Row]) -> list[ThreadRow]:
             leads=tuple(link.title for link in linked[row["id"]] if link.lead_id is not None),
             labels=tuple(labels[row["id"]]),
             archived=bool(row["archived"]),
-            suggested=row["id"] in suggested,
+            suggested=suggested.get(row["id"], ()),
         )
         for row in rows
     ]

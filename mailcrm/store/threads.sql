@@ -161,6 +161,7 @@ WHERE t.account_id IN (SELECT c.account_id FROM account_connection c)
   AND (CAST(:label_id AS BIGINT) IS NULL
        OR EXISTS (SELECT 1 FROM thread_label tl
                   WHERE tl.thread_id = t.id AND tl.label_id = CAST(:label_id AS BIGINT)))
+  AND (NOT :suggested OR EXISTS (SELECT 1 FROM suggestion s WHERE s.thread_id = t.id))
   AND (NOT :unlinked OR NOT EXISTS (SELECT 1 FROM link l WHERE l.thread_id = t.id))
   AND (NOT :unread OR EXISTS (
         SELECT 1 FROM email e JOIN placement p ON p.email_id = e.id
