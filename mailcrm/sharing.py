@@ -70,7 +70,7 @@ def make_change(db: Database, change: Change, visibility: Visibility, *, now: da
 def explain(db: Database, thread: ThreadRow) -> Verdict:
     """Say by which rule the viewer reads a thread that is visible."""
     viewer = db.viewer.id
-    mine = next((a for a in accounts.accounts(db) if a.address == thread.account), None)
+    mine = next((a for a in accounts.with_disconnected(db) if a.address == thread.account), None)
     team = mine.team_id if mine is not None else None
     world = World(
         active_members={viewer},
