@@ -423,6 +423,7 @@ def test_what_was_done_is_removed_by_nobody(
 # --- records that others' threads are linked to -------------------------------------------------
 
 
+@pytest.mark.rule("records-who")
 @pytest.mark.parametrize("table", sorted(rules.HANDED_ON))
 def test_nobody_takes_a_record_of_a_colleague_to_remove_it(
     town: Scene, lines: dict[str, psycopg.Connection], bob: psycopg.Connection, table: str

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreError
+from mailcrm.core import visibility
+from mailcrm.core.errors import AlreadyExists, NotPermitted, StoreError, UsageError
 from mailcrm.core.model import Member, MemberRole, Visibility
 from mailcrm.core.visibility import may_see
 from mailcrm.store import postgres as postgres_store
-from mailcrm.store import rules, sqlite
+from mailcrm.store import rules, sqlite, threads
 from mailcrm.store.database import expand, raw_queries
 from mailcrm.store.location import sqlite_path
 from mailcrm.store.migrate import migrate
 from mailcrm.store.threads import merge_thread
+from mailcrm.threads_by_hand import split
+from tests.conftest import NOW
 from tests.servers.postgres import PostgresServer, database_of
 from tests.store.worlds import (
     COMMON_WORD,
@@ -332,9 +335,15 @@ def _thread_of(world: World, table: str, row: Mapping[str, Any]) -> int:
     return thread - key(0)
 
 
+@pytest.mark.rule("see-own")
+@pytest.mark.rule("see-team")
+@pytest.mark.rule("see-shared-linked")
+@pytest.mark.rule("see-shared-unlinked")
+@pytest.mark.rule("see-private-nobody")
+@pytest.mark.rule("see-suggestions")
 @given(world=worlds())
 @example(world=VILLAGE)
-@settings(max_examples=settings().max_examples * 3 // 2)
+@settings(max_examples=settings().max_examples * 2)
 def test_every_read_shows_what_the_oracle_allows(stage: Stage, world: World) -> None:
     stage.builder.build(world)
     content = rows(world, stage.builder.login_of)
@@ -364,8 +373,11 @@ def _check_queries(stage: Stage, world: World, viewer: int) -> None:
             row["email_id"] for row in eyes.ask(f"SELECT * FROM search_email('{COMMON_WORD}')")
         } == visible
 
-    inbox = eyes.read("inbox_page", account_id=None, unlinked=False, unread=False, limit=100)
+    whole = {"account_id": None, "archived": False, "unlinked": False, "unread": False, "limit": 100}
+    inbox = eyes.read("inbox_page", label=None, **whole)
     assert {row["id"] for row in inbox} == {key(n) for n in mine}
+    inbox = eyes.read("inbox_page", label="Label 1", **whole)
+    assert {row["id"] for row in inbox} == {key(n) for n in mine if n % 2}
     counts = {row["thread_id"]: row["count"] for row in eyes.read("thread_email_counts", ids=threads)}
     assert counts == {key(n): len(world.threads[n].messages) for n in seen}
     managers = {n for n, thread in enumerate(threads) if eyes.read("account_manager", id=thread)}
@@ -448,13 +460,10 @@ def _targets(world: World, seen: set[int]) -> Iterator[tuple[str, dict[str, int]
 
 @given(world=worlds(), data=st.data())
 @settings(max_examples=settings().max_examples)
-def test_a_merge_shows_nobody_what_was_hidden_from_them(
-    stage: Stage, world: World, data: st.DataObject
-) -> None:
-    places = range(len(world.threads))
+def test_a_merge_shows_nobody_what_was_private(stage: Stage, world: World, data: st.DataObject) -> None:
     pairs = [
         (into, merged, viewer)
-        for into, merged in itertools.permutations(places, 2)
+        for into, merged in itertools.permutations(range(len(world.threads)), 2)
         if world.threads[into].account == world.threads[merged].account
         for viewer in world.member_ids()
         if world.manages(viewer, world.threads[into].account)
@@ -475,23 +484,54 @@ def test_a_merge_shows_nobody_what_was_hidden_from_them(
         linked=(set(world.oracle.linked) - {key(merged)})
         | ({key(into)} if any(one.linked for one in both) else set()),
     )
-    now_in = {key(n): key(into if thread == merged else thread) for n, (thread, _) in enumerate(world.emails)}
-    for other in (*world.member_ids(), NOBODY):
-        eyes = stage.eyes[other]
-        seen = {thread for thread in after.thread_account if may_see(after, other, thread).allowed}
+    _check_after(stage, world, after)
+
+
+@given(world=worlds(), data=st.data())
+@settings(max_examples=settings().max_examples // 2)
+def test_a_split_shows_nobody_what_was_private(stage: Stage, world: World, data: st.DataObject) -> None:
+    several = [
+        (n, viewer)
+        for n, thread in enumerate(world.threads)
+        if len(thread.messages) > 1
+        for viewer in world.member_ids()
+        if world.manages(viewer, thread.account)
+    ]
+    assume(several)
+    n, viewer = data.draw(st.sampled_from(several))
+    stage.builder.build(world)
+    with closing(stage.program(viewer)) as db, suppress(UsageError):
+        split(db, threads.thread(db, str(key(n))), data.draw(st.integers(1, 2)), now=NOW)
+    _check_after(stage, world, stage.builder.oracle(world))
+
+
+def _check_after(stage: Stage, world: World, after: visibility.World) -> None:
+    """Compare what everybody sees with the rule, and with what they saw before."""
+    now_in = stage.builder.threads_of_emails()
+    assert len(now_in) == len(world.emails)
+    for viewer in (*world.member_ids(), NOBODY):
+        eyes = stage.eyes[viewer]
+        seen = {thread for thread in after.thread_account if may_see(after, viewer, thread).allowed}
         assert {row["id"] for row in eyes.ask("SELECT id FROM thread")} == seen
         found = {row["id"]: row["thread_id"] for row in eyes.ask("SELECT id, thread_id FROM email")}
         assert found == {email: thread for email, thread in now_in.items() if thread in seen}
-        hidden = {key(n) for n, (thread, _) in enumerate(world.emails) if not world.sees(other, thread)}
-        assert not hidden & found.keys()
+        # What was shared, and not linked, may be linked by it.
+        private = {
+            key(n)
+            for n, (thread, _) in enumerate(world.emails)
+            if not world.threads[thread].shared and not world.sees(viewer, thread)
+        }
+        assert not private & found.keys()
         for table in ("link", "link_refusal", "thread_label", "suggestion", "thread_event"):
             shown = {row["thread_id"] for row in eyes.ask(f"SELECT thread_id FROM {table}")}
             assert shown <= seen
 
 
+@pytest.mark.rule("manage-who")
+@pytest.mark.rule("records-who")
 @given(world=worlds())
 @example(world=VILLAGE)
-@settings(max_examples=settings().max_examples // 20)
+@settings(max_examples=settings().max_examples // 8)
 def test_every_write_is_allowed_to_those_who_manage_the_account_alone(stage: Stage, world: World) -> None:
     stage.builder.build(world)
     content = rows(world, stage.builder.login_of)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,18 @@ from mailcrm import linking, sharing, threads_by_hand
 from mailcrm.core.errors import MailcrmError, NotFound, NotPermitted
 from mailcrm.core.links import Proposal, Reason
 from mailcrm.core.model import Account, CreateContacts, Item, ItemKind, ThreadRow, Visibility
-from mailcrm.store import Database, accounts, contacts, deals, emails, leads, members, suggestions, threads
+from mailcrm.store import (
+    Database,
+    accounts,
+    contacts,
+    deals,
+    emails,
+    leads,
+    members,
+    organizations,
+    suggestions,
+    threads,
+)
 from mailcrm.store.history import thread_events
 from tests.conftest import FIRST, NOW, Store
 from tests.store.worlds import connect, folder, letter, save
@@ -267,3 +279,33 @@ def test_a_refusal_names_nothing_of_the_mail(office: Office) -> None:
         with pytest.raises(NotPermitted) as caught:
             act(colleague, row)
         assert "oscar@example.com" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.rule("records-who")
+def test_every_member_changes_a_record_and_its_owner_or_an_admin_deletes_it(office: Office) -> None:
+    owner, admin = office.people["owner"], office.people["admin"]
+    for remover in (owner, admin):
+        item: dict[str, Any] = {"contact_ids": [], "value": None, "currency": None, "at": NOW}
+        deal, lead = deals.create_deal(owner, title="x", **item), leads.create_lead(owner, title="x", **item)
+        contact = contacts.create_contact(owner, name="x", addresses=[])
+        made = organizations.create_organization(owner, name="x")
+        for person in ("team", "colleague"):
+            db = office.people[person]
+            contact = contacts.edit_contact(db, replace(contact, title=person))
+            deal = deals.edit_deal(db, replace(deal, title=person))
+            lead = leads.edit_lead(db, replace(lead, title=person))
+            with pytest.raises(NotPermitted):
+                contacts.edit_contact(db, replace(contact, owner_id=db.viewer.id))
+            deletions: list[tuple[Callable[[Database, Any], None], object]] = [
+                (contacts.delete_contact, contact),
+                (deals.delete_deal, deal),
+                (leads.delete_lead, lead),
+                (organizations.delete_organization, made),
+            ]
+            for delete, record in deletions:
+                with pytest.raises(NotPermitted):
+                    delete(db, record)
+        contacts.delete_contact(remover, contact)
+        deals.delete_deal(remover, deal)
+        leads.delete_lead(remover, lead)
+        organizations.delete_organization(remover, made)

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -175,7 +175,9 @@ def worlds(draw: st.DrawFn) -> World:
         messages=st.lists(st.integers(0, 2), min_size=1, max_size=2).map(tuple),
         suggested=st.booleans(),
     )
-    threads = tuple(draw(st.lists(thread, min_size=1, max_size=4)))
+    nothing: frozenset[int] = frozenset()
+    unlinked = thread.map(lambda one: replace(one, contacts=nothing, deals=nothing, leads=nothing))
+    threads = tuple(draw(st.lists(st.one_of(thread, unlinked), min_size=1, max_size=4)))
     return World(
         active=active,
         teams=teams,
@@ -512,7 +514,10 @@ def _email_rows(world: World) -> Rows:
         "email_body": [
             {"email_id": key(n), "text": f"{COMMON_WORD} {word(n)}", "spans": ""} for n, _ in emails
         ],
-        "email_source": [{"email_id": key(n), "source": b"source"} for n, _ in emails],
+        "email_source": [
+            {"email_id": key(n), "source": pack(f"Message-ID: <message{message}@example.org>".encode())}
+            for n, (_, message) in emails
+        ],
         "email_terms": [
             {
                 "email_id": key(n),
@@ -660,6 +665,26 @@ class Builder:
             f"INSERT INTO main.{table} ({', '.join(columns)}) VALUES {', '.join([line] * len(content))}",
             [row[name] for row in content for name in columns],
         )
+
+    def oracle(self, world: World) -> visibility.World:
+        """Return the world as the rule in Python sees what the store holds by now."""
+        accounts = dict(self._rows("SELECT id, account_id FROM main.thread"))
+        return replace(
+            world.oracle,
+            thread_account=accounts,
+            thread_visibility={
+                key: Visibility(said) for key, said in self._rows("SELECT id, visibility FROM main.thread")
+            },
+            linked={thread for (thread,) in self._rows("SELECT thread_id FROM main.link")},
+        )
+
+    def threads_of_emails(self) -> dict[int, int]:
+        """Return where each email stands by now."""
+        return dict(self._rows("SELECT id, thread_id FROM main.email"))
+
+    def _rows(self, text: str) -> list[tuple[Any, ...]]:
+        with closing(self._connection.cursor()) as cursor:
+            return [tuple(row) for row in cursor.execute(text).fetchall()]
 
     def close(self) -> None:
         """End the connection."""
