@@ -28,7 +28,7 @@ def test_the_inbox_and_the_thread_show_what_is_suggested(desk: Desk, undecided: 
 @pytest.mark.rule("suggestion-accept")
 def test_a_suggestion_is_accepted_by_number_or_title(desk: Desk, undecided: str) -> None:
     refused = desk.try_to("link", "accept", "1")
-    assert refused.code == 64
+    assert refused.code == 65
     assert "deal 3 Spare parts" in refused.err
     assert desk.try_to("link", "accept", "1", "pumps").code == 66
     done = desk.run("link", "accept", "1", "val")
