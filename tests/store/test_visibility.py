@@ -373,10 +373,11 @@ def _check_queries(stage: Stage, world: World, viewer: int) -> None:
             row["email_id"] for row in eyes.ask(f"SELECT * FROM search_email('{COMMON_WORD}')")
         } == visible
 
-    whole = {"account_id": None, "archived": False, "unlinked": False, "unread": False, "limit": 100}
-    inbox = eyes.read("inbox_page", label=None, **whole)
+    whole: dict[str, object] = {"account_id": None, "limit": 100}
+    whole |= dict.fromkeys(("archived", "unlinked", "unread", "suggested"), False)
+    inbox = eyes.read("inbox_page", label_id=None, **whole)
     assert {row["id"] for row in inbox} == {key(n) for n in mine}
-    inbox = eyes.read("inbox_page", label="Label 1", **whole)
+    inbox = eyes.read("inbox_page", label_id=key(1), **whole)
     assert {row["id"] for row in inbox} == {key(n) for n in mine if n % 2}
     counts = {row["thread_id"]: row["count"] for row in eyes.read("thread_email_counts", ids=threads)}
     assert counts == {key(n): len(world.threads[n].messages) for n in seen}
