@@ -262,8 +262,10 @@ def test_lists_in_a_pipe_are_tab_separated_without_headings(desk: Desk) -> None:
     offer = inbox["* Offer for pumps"]
     assert datetime.fromisoformat(offer[1]) == YESTERDAY
     assert offer[2] == "Kim"
-    assert offer[4:] == ["2", "Kim · Pumps", "only me"]
-    assert desk.run("contact", "list").out == f"1\tKim\t{KIM}\t\n"
+    assert offer[4:] == ["2", "Kim · Pumps", "only me", ""]
+    ((*kim, last, note),) = desk.run("contact", "list").rows
+    assert (kim, note) == (["1", "Kim", KIM, ""], "")
+    assert datetime.fromisoformat(last) == YESTERDAY
     assert desk.run("deal", "list").out == "1\topen\tPumps\t90 EUR\tKim\tQualified\t\n"
     (hit,) = desk.run("search", "다이어프램").rows
     assert "견적 요청" in hit
@@ -294,6 +296,8 @@ def test_json_of_lists_has_the_fields_of_the_records(desk: Desk) -> None:
         "title": "",
         "phones": [],
         "notes": "",
+        "last_contact": {"thread_id": 1, "at": YESTERDAY.strftime("%Y-%m-%dT%H:%M:%SZ"), "direction": "out"},
+        "bounces": [],
     }
     (deal,) = desk.run("deal", "list", "--json").json
     assert (deal["title"], deal["status"], deal["value"], deal["currency"]) == ("Pumps", "open", "90", "EUR")
@@ -329,6 +333,7 @@ def test_json_of_a_sync_is_one_event_a_line(desk: Desk) -> None:
         "account": ANN,
         "new": 0,
         "linked": 0,
+        "suggested": 0,
         "failed": 0,
         "whole": True,
     }
@@ -434,8 +439,12 @@ def test_several_open_deals_are_offered_and_one_is_chosen(desk: Desk) -> None:
         desk.run("deal", "create", title, "--contact", "Lee")
     lee = thread_about(desk, "견적 요청")
     done = desk.run("link", "auto")
-    assert f"thread {lee} fits 2 open deals: 3 Spare parts, 2 Valves." in done.err
-    desk.run("link", "deal", lee, "3")
+    assert "1 new suggestion: mailcrm link suggestions" in done.err
+    ((number, thread, *_, candidates, why),) = desk.run("link", "suggestions").rows
+    assert (thread, candidates, why) == (lee, "deal 3 Spare parts, deal 2 Valves", "several are open")
+    assert "suggested" in desk.run("thread", "show", lee).out
+    desk.run("link", "accept", number, "Spare")
+    assert desk.run("link", "suggestions") == Done(code=0, out="", err="No suggestions.\n")
     assert f"\t{lee}\t" in "\t" + desk.run("deal", "show", "Spare parts").out.replace("\n", "\n\t")
 
 
