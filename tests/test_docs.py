@@ -1,5 +1,6 @@
 """The documents tell the truth: what they name is there, and what is there they name."""
 
+import ast
 import dataclasses
 import inspect
 import json
@@ -526,6 +527,52 @@ def test_an_error_has_the_keys_of_the_document(program: Program) -> None:
     code, out, err = program.run("thread show 7")
     assert (code, out) == (66, "")
     assert json.loads(err)["error"].keys() == shapes()["error"]
+
+
+# The rules
+
+
+def told_rules() -> list[str]:
+    """Return the ids of the rules that docs/rules.md tells, as often as it has them."""
+    return [cells[0] for cells in rows((DOCS / "rules.md").read_text("utf-8"))]
+
+
+def marked_rules(tree: ast.Module) -> Iterator[str]:
+    """Yield the ids in the marks of a test file, also those that a function of it takes as an argument."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in calls:
+        if ast.unparse(call.func) == "pytest.mark.rule" and isinstance(call.args[0], ast.Constant):
+            yield str(call.args[0].value)
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        for place, parameter in enumerate(function.args.args):
+            if f"pytest.mark.rule({parameter.arg})" in ast.unparse(function):
+                for call in calls:
+                    if isinstance(call.func, ast.Name) and call.func.id == function.name:
+                        yield str(ast.literal_eval(call.args[place]))
+
+
+@cache
+def held_rules() -> Mapping[str, frozenset[str]]:
+    """Return the ids of the rules that tests name, and the files of these tests."""
+    held: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for rule in marked_rules(ast.parse(path.read_text("utf-8"))):
+            held.setdefault(rule, set()).add(str(path.relative_to(ROOT)))
+    return {rule: frozenset(files) for rule, files in held.items()}
+
+
+def test_a_rule_has_a_name_of_its_own() -> None:
+    told = told_rules()
+    assert len(told) > 50
+    assert sorted(set(told)) == sorted(told)
+
+
+def test_every_rule_is_held_by_a_test() -> None:
+    assert [rule for rule in told_rules() if rule not in held_rules()] == []
+
+
+def test_no_test_holds_a_rule_that_is_not_told() -> None:
+    assert {rule: files for rule, files in held_rules().items() if rule not in told_rules()} == {}
 
 
 # Words and links

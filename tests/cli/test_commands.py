@@ -433,6 +433,8 @@ def test_links_are_made_by_hand_replaced_and_taken_away(desk: Desk) -> None:
     assert desk.run("thread", "show", lee, "--json").json["thread"]["contacts"] == []
 
 
+@pytest.mark.rule("link-several-open")
+@pytest.mark.rule("suggestion-accept")
 def test_several_open_deals_are_offered_and_one_is_chosen(desk: Desk) -> None:
     desk.run("contact", "create", "Lee", "--address", "lee@example.kr")
     for title in ("Valves", "Spare parts"):
@@ -448,6 +450,11 @@ def test_several_open_deals_are_offered_and_one_is_chosen(desk: Desk) -> None:
     assert f"\t{lee}\t" in "\t" + desk.run("deal", "show", "Spare parts").out.replace("\n", "\n\t")
 
 
+@pytest.mark.rule("see-shared-linked")
+@pytest.mark.rule("see-shared-unlinked")
+@pytest.mark.rule("see-private-nobody")
+@pytest.mark.rule("see-errors")
+@pytest.mark.rule("manage-who")
 def test_a_colleague_sees_nothing_until_a_linked_conversation_is_shared(shared_desk: Desk) -> None:
     desk = shared_desk
     offer = thread_about(desk, "Offer for pumps", "--as", ANN)
@@ -490,6 +497,7 @@ def test_with_two_members_everybody_says_who_they_are(shared_desk: Desk) -> None
     assert shared_desk.try_to("inbox", "--as", "eve@example.com").code == 66
 
 
+@pytest.mark.rule("see-deactivated")
 def test_a_deactivated_member_is_shut_out(shared_desk: Desk) -> None:
     shared_desk.run("member", "deactivate", BOB, "--as", ANN)
     assert shared_desk.try_to("inbox", "--as", BOB).code == 77

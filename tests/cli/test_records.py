@@ -260,6 +260,7 @@ def test_deleting_says_what_is_linked_and_asks(office: Desk) -> None:
     assert len(office.run("inbox").rows) == 2
 
 
+@pytest.mark.rule("records-who")
 @pytest.mark.rule("record-delete")
 @pytest.mark.parametrize("noun", ["contact", "org", "deal", "lead"])
 def test_a_colleague_does_not_delete_it(office: Desk, noun: str) -> None:

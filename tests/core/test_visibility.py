@@ -30,6 +30,13 @@ def world(account: int, visibility: Visibility, *, linked: bool) -> World:
 EVERYBODY = {OWNER, INSIDE, OTHER, ADMIN}
 
 
+@pytest.mark.rule("see-own")
+@pytest.mark.rule("see-team")
+@pytest.mark.rule("see-shared-linked")
+@pytest.mark.rule("see-shared-unlinked")
+@pytest.mark.rule("see-private-nobody")
+@pytest.mark.rule("see-admin")
+@pytest.mark.rule("see-deactivated")
 @pytest.mark.parametrize(
     ("account", "visibility", "linked", "readers"),
     [

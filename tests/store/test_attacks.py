@@ -224,6 +224,7 @@ def test_explain_shows_nothing_of_what_a_search_looks_at(town: Scene, bob: psyco
 # --- guessing -----------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("see-errors")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -360,6 +361,7 @@ def hideout(town: Scene, lines: dict[str, psycopg.Connection]) -> Hideout:
     return Hideout(lines["bob"], mine, hidden)
 
 
+@pytest.mark.rule("see-suggestions")
 @pytest.mark.parametrize("table", ["thread_split", "thread_event", "suggestion", "block_rule", "screened"])
 def test_what_managers_alone_are_told_is_shown_to_no_colleague(hideout: Hideout, table: str) -> None:
     assert len(rows(hideout.line, f"SELECT * FROM main.{table}")) == 1

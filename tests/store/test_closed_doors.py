@@ -430,6 +430,7 @@ def test_those_who_manage_the_account_delete_with_all_that_hangs_on_it(
 # --- guessing -----------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("see-errors")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -959,6 +960,7 @@ def test_fault_9_candidates_leave_refused_deals_out(db: Database) -> None:
     assert linking.apply_rule(db, account, [thread], now=NOW).threads == (thread,)
 
 
+@pytest.mark.rule("see-admin")
 def test_an_admin_sees_no_more_than_any_colleague(scene: Scene) -> None:
     assert scene.ann.viewer.role is MemberRole.ADMIN
     with pytest.raises(NotFound):

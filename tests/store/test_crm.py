@@ -237,6 +237,7 @@ def test_unlinking_a_contact_leaves_the_deal_of_the_same_number(desk: Desk) -> N
     assert desk.links(thread) == {("Big", MANUAL)}
 
 
+@pytest.mark.rule("manage-who")
 def test_a_colleague_neither_links_nor_unlinks_a_shared_thread(store: Store) -> None:
     desk = Desk(store.as_member(FIRST))
     bob = store.add_member("bob@example.com")
@@ -305,6 +306,7 @@ def test_an_exact_address_is_tried_before_the_one_without_its_tag(desk: Desk) ->
     assert desk.links(tagged) == {("Kim", AUTO)}
 
 
+@pytest.mark.rule("link-contacts")
 @pytest.mark.parametrize("role", list(ParticipantRole))
 def test_a_contact_is_linked_in_whatever_field_it_stands(desk: Desk, role: ParticipantRole) -> None:
     desk.contact("Lee", "lee@example.kr")
@@ -314,6 +316,7 @@ def test_a_contact_is_linked_in_whatever_field_it_stands(desk: Desk, role: Parti
     assert desk.links(thread) == {("Lee", AUTO)}
 
 
+@pytest.mark.rule("link-junk")
 @pytest.mark.parametrize("role", [FolderRole.JUNK, FolderRole.TRASH])
 def test_mail_in_junk_or_trash_never_links_until_it_lies_elsewhere_too(desk: Desk, role: FolderRole) -> None:
     desk.contact("Kim", "kim@example.kr")
@@ -333,6 +336,7 @@ def test_mail_whose_sender_is_ambiguous_never_links(desk: Desk) -> None:
     assert desk.links(thread) == set()
 
 
+@pytest.mark.rule("link-automatic-mail")
 def test_automatic_mail_links_its_contact_and_no_deal(desk: Desk) -> None:
     kim = desk.contact("Kim", "kim@example.kr")
     desk.deal("Big", kim)
@@ -344,6 +348,7 @@ def test_automatic_mail_links_its_contact_and_no_deal(desk: Desk) -> None:
     assert desk.links(thread) == {("Kim", AUTO), ("Big", AUTO)}
 
 
+@pytest.mark.rule("link-internal")
 def test_members_and_own_addresses_are_never_contacts(store: Store) -> None:
     desk = Desk(store.as_member(FIRST))
     store.add_member("bob@example.com")

@@ -394,6 +394,7 @@ def test_the_last_thread_is_the_newest_of_ones_own(db: Database, account: Accoun
     assert threads.thread(db, "last").subject == "2"
 
 
+@pytest.mark.rule("manage-who")
 def test_only_those_who_manage_the_account_share_and_privatize(store: Store) -> None:
     db, bob = store.as_member(FIRST), store.add_member("bob@example.com")
     account = connect(db, FIRST, default_visibility=Visibility.SHARED)

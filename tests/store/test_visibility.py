@@ -340,7 +340,10 @@ def _thread_of(world: World, table: str, row: Mapping[str, Any]) -> int:
 @pytest.mark.rule("see-shared-linked")
 @pytest.mark.rule("see-shared-unlinked")
 @pytest.mark.rule("see-private-nobody")
+@pytest.mark.rule("see-admin")
+@pytest.mark.rule("see-deactivated")
 @pytest.mark.rule("see-suggestions")
+@pytest.mark.rule("see-errors")
 @given(world=worlds())
 @example(world=VILLAGE)
 @settings(max_examples=settings().max_examples * 2)
@@ -459,6 +462,8 @@ def _targets(world: World, seen: set[int]) -> Iterator[tuple[str, dict[str, int]
     yield "organization_threads", {"organization_id": key(1)}, set()
 
 
+@pytest.mark.rule("thread-merge-visibility")
+@pytest.mark.rule("see-errors")
 @given(world=worlds(), data=st.data())
 @settings(max_examples=settings().max_examples)
 def test_a_merge_shows_nobody_what_was_private(stage: Stage, world: World, data: st.DataObject) -> None:

@@ -76,6 +76,7 @@ def office(store: Store, model: ModelServer) -> Office:
 # --- contacts ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("link-contacts")
 @pytest.mark.parametrize(
     "about",
     [
@@ -95,6 +96,7 @@ def test_a_known_participant_is_linked(office: Office, about: dict[str, Any]) ->
     assert finished.linked == 1
 
 
+@pytest.mark.rule("link-contacts")
 def test_every_known_participant_is_linked(office: Office) -> None:
     office.contact()
     office.contact(LEE, "Lee")
@@ -103,6 +105,7 @@ def test_every_known_participant_is_linked(office: Office) -> None:
     assert office.links() == {"Kim", "Lee"}
 
 
+@pytest.mark.rule("link-contacts")
 def test_an_address_with_a_tag_is_the_contact_of_the_address_without_it(office: Office) -> None:
     office.contact()
     office.receive(sender="kim+crm@example.org")
@@ -110,6 +113,7 @@ def test_an_address_with_a_tag_is_the_contact_of_the_address_without_it(office: 
     assert office.links() == {"Kim"}
 
 
+@pytest.mark.rule("link-contacts")
 def test_a_contact_with_the_tagged_address_comes_first(office: Office) -> None:
     office.contact()
     office.contact("kim+crm@example.org", "Kim's assistant")
@@ -139,6 +143,7 @@ def test_a_thread_that_is_linked_already_is_not_counted_again(office: Office) ->
 # --- deals ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("link-none-open")
 def test_no_open_deal_links_the_contact_alone(office: Office) -> None:
     kim = office.contact()
     for status in (DealStatus.WON, DealStatus.LOST):
@@ -181,6 +186,7 @@ def test_of_two_open_deals_none_is_linked_and_both_are_offered_the_newest_first(
     assert [each.deal_id for each in suggestion.candidates] == [valves.id, pumps.id]
 
 
+@pytest.mark.rule("link-one-item")
 def test_a_thread_that_has_a_deal_keeps_it(office: Office) -> None:
     kim = office.contact()
     first = office.deal("Pumps", kim)
@@ -232,6 +238,7 @@ def test_a_switch_keeps_contacts_or_deals_from_being_linked(office: Office) -> N
 # --- unlinked by hand -------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("link-refused")
 def test_a_contact_unlinked_by_hand_is_not_linked_again_by_the_next_mail_of_the_thread(
     office: Office,
 ) -> None:
@@ -247,6 +254,7 @@ def test_a_contact_unlinked_by_hand_is_not_linked_again_by_the_next_mail_of_the_
     assert office.links() == set()
 
 
+@pytest.mark.rule("link-refused")
 def test_a_deal_unlinked_by_hand_is_not_linked_again_but_another_one_is(office: Office) -> None:
     kim = office.contact()
     pumps = office.deal("Pumps", kim)
@@ -281,6 +289,7 @@ def test_what_was_unlinked_in_one_of_two_threads_stays_so_when_they_turn_out_to_
 # --- what never links -------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("link-internal")
 def test_internal_mail_among_members_is_never_linked(store: Store, office: Office) -> None:
     store.add_member("bob@example.com")
     office.contact("bob@example.com", "Bob as a contact")
@@ -289,6 +298,7 @@ def test_internal_mail_among_members_is_never_linked(store: Store, office: Offic
     assert office.links() == set()
 
 
+@pytest.mark.rule("link-internal")
 def test_own_addresses_are_never_contacts(office: Office) -> None:
     office.contact(FIRST, "Myself")
     office.contact()
@@ -297,6 +307,7 @@ def test_own_addresses_are_never_contacts(office: Office) -> None:
     assert office.links() == {"Kim"}
 
 
+@pytest.mark.rule("trust-ambiguous-from")
 @pytest.mark.parametrize(
     "sender",
     [
@@ -314,6 +325,7 @@ def test_an_ambiguous_sender_never_links(office: Office, sender: str, known: str
     assert office.links() == set()
 
 
+@pytest.mark.rule("link-automatic-mail")
 @pytest.mark.parametrize(
     "more",
     [
@@ -333,6 +345,7 @@ def test_bounce_auto_reply_list_or_bulk_mail_links_the_contact_but_no_deal(
     assert office.links() == {"Kim"}
 
 
+@pytest.mark.rule("link-automatic-mail")
 def test_a_person_who_writes_in_the_thread_of_a_mailing_links_the_deal(office: Office) -> None:
     office.deal("Pumps", office.contact())
     office.receive(more={"List-Id": "News <news.example.org>"})
@@ -342,6 +355,7 @@ def test_a_person_who_writes_in_the_thread_of_a_mailing_links_the_deal(office: O
     assert office.links() == {"Kim", "Pumps"}
 
 
+@pytest.mark.rule("link-junk")
 @pytest.mark.parametrize("folder", ["Junk", "Trash"])
 def test_mail_in_junk_or_trash_never_links(store: Store, model: ModelServer, folder: str) -> None:
     office = Office(store, model, "INBOX", folder)
@@ -351,6 +365,7 @@ def test_mail_in_junk_or_trash_never_links(store: Store, model: ModelServer, fol
     assert office.links() == set()
 
 
+@pytest.mark.rule("link-junk")
 @pytest.mark.parametrize("folder", ["Junk", "Trash"])
 def test_mail_that_is_moved_out_of_junk_or_trash_links(store: Store, model: ModelServer, folder: str) -> None:
     office = Office(store, model, "INBOX", folder)
@@ -400,6 +415,7 @@ def test_mail_of_a_team_account_is_linked_whoever_of_the_team_syncs(
     assert office.links("second") == {"Kim", "Pumps"}
 
 
+@pytest.mark.rule("link-internal")
 def test_the_members_of_a_team_are_own_addresses_of_its_account(office: Office, sales: Account) -> None:
     office.contact("sales@example.com", "Ourselves")
     office.receive(sender="bob@example.com", to="sales@example.com")
