@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq
 
-.PHONY: help demo test test-long check fuzz bench bench-growth bench-reading format clean
+.PHONY: help demo test test-long check fuzz bench bench-growth bench-reading bench-records format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F ': ' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -46,6 +46,12 @@ bench-growth: $(VENV)/.dev-installed ## measure mailcrm alone on mailboxes of se
 bench-reading: $(VENV)/.dev-installed ## measure how fast emails are read
 	@$(bin)/python -m compileall -q mailcrm
 	$(bin)/python -m tests.bench.reading
+
+bench-records: $(VENV)/.dev-installed ## measure links and timelines in a store with 100,000 emails
+	@tools/install-servers
+	@$(bin)/python -m compileall -q mailcrm
+	$(bin)/python -m tests.bench.linking
+	$(bin)/python -m tests.bench.timeline
 
 format: $(VENV)/.dev-installed ## format the source, and repair what can be repaired
 	$(bin)/ruff format

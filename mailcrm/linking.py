@@ -3,7 +3,7 @@
 What the rule decides is left to `core.links`, what is stored to `store.links` and `store.suggestions`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from mailcrm.core.model import (
 )
 from mailcrm.store import accounts, contacts, deals, leads, links, suggestions, threads
 from mailcrm.store.database import Database
-from mailcrm.store.history import ThreadAction, add_thread_events
+from mailcrm.store.history import ThreadAction, add_links_by_rule, add_thread_events
 
 #: Threads looked at together: a query for all of them is worth it, and memory stays flat.
 _GROUP = 20_000
@@ -52,6 +52,7 @@ def apply_rule(db: Database, account: Account, thread_ids: Iterable[int], *, now
             threads.lock_threads(db, group)
             decided = decisions(db, account, group)
             links.add_automatic_links(db, decided, at=now)
+            add_links_by_rule(db, _told(db, decided), at=now)
             proposals = {key: one.proposal for key, one in decided.items() if one.proposal is not None}
             suggested += suggestions.replace_suggestions(db, group, proposals, at=now)
             links.mark_decided(db, group)
@@ -75,7 +76,11 @@ def decisions_for_account(
     db: Database, account: Account, *, since: datetime | None = None
 ) -> dict[int, LinkDecision]:
     """Return what the rule would do with the stored threads of an account, where it would do anything."""
-    return _with_an_effect(decisions(db, account, links.threads_of_account(db, account, since=since)))
+    decided = decisions(db, account, links.threads_of_account(db, account, since=since))
+    known = suggestions.unchanged(db, {key: one.proposal for key, one in decided.items() if one.proposal})
+    return _with_an_effect(
+        {key: replace(one, proposal=None) if key in known else one for key, one in decided.items()}
+    )
 
 
 def matching_threads(db: Database, contact_ids: Iterable[int]) -> int:
@@ -123,6 +128,8 @@ def link_thread(db: Database, thread: ThreadRow, record: Contact | Deal | Lead, 
     """Link a thread by hand, to an item in place of the one it had; raises NotPermitted."""
     threads.require_managed(db, thread.id)
     with db.transaction():
+        if not isinstance(record, Contact):
+            _tell_replaced(db, thread.id, record, now=now)
         links.add_link(db, thread.id, record, LinkOrigin.MANUAL, at=now)
         add_thread_events(db, [thread.id], ThreadAction.LINKED, record_name(record), at=now)
         _forget_answered(db, thread.id, record)
@@ -169,6 +176,8 @@ def accept(
         ]
     with db.transaction():
         for record in chosen:
+            if not isinstance(record, Contact):
+                _tell_replaced(db, suggestion.thread_id, record, now=now)
             links.add_link(db, suggestion.thread_id, record, LinkOrigin.ACCEPTED, at=now)
             add_thread_events(db, [suggestion.thread_id], ThreadAction.ACCEPTED, record_name(record), at=now)
         suggestions.remove_suggestions(db, [suggestion.thread_id])
@@ -195,6 +204,30 @@ def dismiss(db: Database, suggestion: Suggestion, *, now: datetime) -> None:
         suggestions.remove_suggestions(db, [suggestion.thread_id])
         told = ", ".join(str(one) for one in suggestion.candidates)
         add_thread_events(db, [suggestion.thread_id], ThreadAction.DISMISSED, told, at=now)
+
+
+def _told(db: Database, decided: Mapping[int, LinkDecision]) -> Iterator[tuple[int, str]]:
+    """Yield each thread with what the rule links it to, as people name it."""
+    items = {one.item for one in decided.values() if one.item is not None}
+    people = contacts.names(db, {key for one in decided.values() for key in one.contacts})
+    titles = {
+        ItemKind.DEAL: deals.titles(db, {item.id for item in items if item.kind is ItemKind.DEAL}),
+        ItemKind.LEAD: leads.titles(db, {item.id for item in items if item.kind is ItemKind.LEAD}),
+    }
+    for key, one in decided.items():
+        yield from ((key, f"contact {contact} {people[contact]}") for contact in sorted(one.contacts))
+        if one.item is not None:
+            yield key, f"{one.item.kind} {one.item.id} {titles[one.item.kind][one.item.id]}"
+
+
+def _tell_replaced(db: Database, thread_id: int, item: Deal | Lead, *, now: datetime) -> None:
+    """Record that the items which a thread has give way to another one."""
+    for link in links.links(db, [thread_id]):
+        kept = _is(item, link.deal_id, link.lead_id)
+        if link.contact_id is None and not kept:
+            noun, number = ("deal", link.deal_id) if link.deal_id is not None else ("lead", link.lead_id)
+            detail = f"{noun} {number} {link.title}"
+            add_thread_events(db, [thread_id], ThreadAction.UNLINKED, detail, at=now)
 
 
 def _forget_answered(db: Database, thread_id: int, record: Contact | Deal | Lead) -> None:

@@ -185,7 +185,7 @@ def summary(event: AccountFinished, *, held: bool) -> str:
     if event.linked:
         parts.append(f"{number(event.linked, 'thread')} linked")
     if event.suggested:
-        parts.append(f"{number(event.suggested, 'suggestion')}: mailcrm link suggestions")
+        parts.append(f"{number(event.suggested, 'suggestion')} (mailcrm link suggestions)")
     if event.failed:
         parts.append(f"{event.failed} failed")
     if event.whole:

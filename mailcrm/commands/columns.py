@@ -20,10 +20,11 @@ def visibility(row: ThreadRow | EmailRow) -> str:
 
 
 def linked_to(row: ThreadRow) -> str:
-    """Return the contacts and the deal or lead of a thread, and what is suggested."""
-    people = ", ".join(row.contacts)
+    """Return the deal or lead of a thread or what is suggested, which tells more, and then its contacts."""
     offered = f"? {', '.join(row.suggested)}" if row.suggested else ""
-    return " · ".join(part for part in (people, ", ".join((*row.deals, *row.leads)), offered) if part)
+    return " · ".join(
+        part for part in (", ".join((*row.deals, *row.leads)), offered, ", ".join(row.contacts)) if part
+    )
 
 
 def other_side(row: EmailRow) -> str:

@@ -139,6 +139,9 @@ def _notes(email: EmailFull) -> Iterator[str]:
         yield "gone from the server"
     if email.from_ambiguous:
         yield "it is not clear who sent it, so it is not linked by itself"
+    if email.dmarc == "fail":
+        who = email.authserv_id or "the server"
+        yield f"the sender may be forged: {who} could not confirm it (dmarc=fail)"
     if email.encrypted:
         yield "encrypted, to be read with a mail program that has the key"
     if email.signed:

@@ -27,10 +27,13 @@ def inbox(
 ) -> None:
     """Show the newest conversations of your accounts with contact, deal and visibility."""
     from mailcrm.commands.columns import linked_to, visibility
+    from mailcrm.core.errors import UsageError
     from mailcrm.render import Column
     from mailcrm.store import accounts, labels, threads
 
     invocation: Invocation = context.obj
+    if unknown and (unread or unlinked or suggested or label is not None or archived):
+        raise UsageError("--unknown lists people; of the other choices only --account goes with it.")
     if unknown:
         _show_unknown(invocation, account, limit)
         return
@@ -56,7 +59,7 @@ def inbox(
             Column(heading="WITH", ratio=3),
             Column(heading="SUBJECT", ratio=5),
             Column(heading="MAILS", right=True, room=80),
-            Column(heading="CONTACT · DEAL", ratio=4, style="green"),
+            Column(heading="DEAL · CONTACT", ratio=4, style="green"),
             Column(heading="SEEN BY"),
             Column(heading="LABELS", ratio=2, piped=not any(row.labels for row in rows)),
         ],
@@ -74,7 +77,11 @@ def inbox(
             for row in rows
         ],
         limit=limit,
-        empty="No conversations. Connect an account with mailcrm connect, bring mail in with mailcrm sync.",
+        empty=(
+            "No such conversations."
+            if unread or unlinked or suggested or label is not None or archived
+            else "No conversations. Connect an account with mailcrm connect, bring mail in with mailcrm sync."
+        ),
     )
     if any(row.suggested for row in rows):
         invocation.display.note("What stands after a ? is suggested; decide it: mailcrm link suggestions")

@@ -19,12 +19,12 @@ ThreadsAndContact = Annotated[
 ]
 _Suggestion = Annotated[str, typer.Argument(metavar="SUGGESTION", help="number; see link suggestions")]
 
-#: Why something is suggested, for a person.
+#: Why something is suggested, for a person, in a word or two.
 REASONS = {
-    "several-open-items": "several are open",
-    "item-closed": "new mail, but its deal is closed",
-    "ambiguous-from": "unclear who sent it",
-    "failed-authentication": "sender may be forged",
+    "several-open-items": "several open",
+    "item-closed": "deal closed",
+    "ambiguous-from": "unclear sender",
+    "failed-authentication": "forged sender?",
 }
 
 _app = typer.Typer(
@@ -110,10 +110,10 @@ def show_suggestions(context: typer.Context) -> None:
         [
             Column(heading="#", right=True, style="cyan"),
             Column(heading="THREAD", right=True, style="cyan"),
-            Column(heading="WITH", ratio=3),
-            Column(heading="SUBJECT", ratio=4),
-            Column(heading="CANDIDATES", ratio=6, style="green"),
-            Column(heading="WHY", ratio=3, room=100),
+            Column(heading="WITH", ratio=3, room=100),
+            Column(heading="SUBJECT", ratio=3),
+            Column(heading="WHY"),
+            Column(heading="CANDIDATES", ratio=7, style="green"),
         ],
         [
             (
@@ -121,8 +121,8 @@ def show_suggestions(context: typer.Context) -> None:
                 one.thread_id,
                 ", ".join(rows[one.thread_id].correspondents),
                 rows[one.thread_id].subject or "(no subject)",
+                why(one),
                 candidates(one),
-                REASONS[one.reason],
             )
             for one in found
         ],
@@ -130,8 +130,16 @@ def show_suggestions(context: typer.Context) -> None:
     )
     if found:
         invocation.display.note(
-            f"Next: mailcrm link accept {found[0].id} [DEAL], or link dismiss {found[0].id}"
+            f"Next: mailcrm link accept {found[0].id} [DEAL], or mailcrm link dismiss {found[0].id}"
         )
+
+
+def why(suggestion: Suggestion) -> str:
+    """Return why something is suggested; of several open items a person may have refused all but one."""
+    items = [one for one in suggestion.candidates if one.contact_id is None]
+    if suggestion.reason == "several-open-items" and len(items) == 1:
+        return "open as well"
+    return REASONS[suggestion.reason]
 
 
 def candidates(suggestion: Suggestion) -> str:
@@ -275,8 +283,8 @@ def _show_decisions(invocation: Invocation, db: "Database", decided: "dict[int, 
             Column(heading="WHEN"),
             Column(heading="SUBJECT", ratio=4),
             Column(heading="CONTACT", ratio=3, style="green"),
-            Column(heading="DEAL OR LEAD", ratio=4, style="green"),
-            Column(heading="WHY", ratio=3),
+            Column(heading="DEAL OR LEAD", ratio=5, style="green"),
+            Column(heading="SUGGESTED"),
         ],
         [
             (
@@ -285,7 +293,7 @@ def _show_decisions(invocation: Invocation, db: "Database", decided: "dict[int, 
                 row.subject or "(no subject)",
                 ", ".join(people[key] for key in _contact_ids(one)),
                 ", ".join(f"{kind} {key} {titles[kind][key]}" for kind, key in _items_of(one)),
-                f"suggested: {REASONS[one.proposal.reason]}" if one.proposal else "",
+                REASONS[one.proposal.reason] if one.proposal else "",
             )
             for row in rows
             for one in [decided[row.id]]

@@ -108,7 +108,7 @@ def _show_history(invocation: Invocation, thread: str) -> None:
             Column(heading="DID", style="bold"),
             Column(heading="WHAT", ratio=5),
         ],
-        [(one.done_at, one.done_by or "(the rule)", one.action, one.detail) for one in events],
+        [(one.done_at, one.done_by, one.action, one.detail) for one in events],
         empty=f"Nothing was done to thread {row.id} yet.",
     )
 
@@ -304,7 +304,7 @@ def _choice(row: "ThreadRow") -> str | None:
 
 def _show_thread(display: "Display", row: "ThreadRow", suggested: "Sequence[Suggestion]") -> None:
     from mailcrm.commands.columns import visibility
-    from mailcrm.commands.link import REASONS, candidates
+    from mailcrm.commands.link import candidates, why
 
     display.heading(_cut(row.subject) or "(no subject)")
     display.fields(
@@ -314,7 +314,7 @@ def _show_thread(display: "Display", row: "ThreadRow", suggested: "Sequence[Sugg
             ("contact", ", ".join(row.contacts)),
             ("deal", ", ".join(row.deals)),
             ("lead", ", ".join(row.leads)),
-            *(("suggested", f"{candidates(one)} ({REASONS[one.reason]})") for one in suggested),
+            *(("suggested", f"{candidates(one)} ({why(one)})") for one in suggested),
             ("labels", ", ".join(row.labels)),
             ("seen by", visibility(row)),
             ("archived", "yes" if row.archived else ""),
@@ -323,7 +323,7 @@ def _show_thread(display: "Display", row: "ThreadRow", suggested: "Sequence[Sugg
     if choice := _choice(row):
         display.warn(choice)
     for one in suggested:
-        display.note(f"To decide: mailcrm link accept {one.id} [DEAL], or link dismiss {one.id}")
+        display.note(f"To decide: mailcrm link accept {one.id} [DEAL], or mailcrm link dismiss {one.id}")
 
 
 def _show_sources(display: "Display", sources: Iterable[bytes]) -> None:

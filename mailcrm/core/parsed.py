@@ -163,6 +163,8 @@ class EmailFull:
     row: EmailRow
     participants: tuple[Participant, ...]
     from_ambiguous: bool
+    authserv_id: str
+    dmarc: str
     attachments: tuple[Attachment, ...]
     text: str
     spans: tuple[Span, ...]

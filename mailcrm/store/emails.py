@@ -238,6 +238,8 @@ def full_emails(db: Database, rows: Sequence[Row]) -> "list[EmailFull]":
             ),
             participants=said.participants,
             from_ambiguous=said.from_ambiguous,
+            authserv_id=said.authserv_id,
+            dmarc=said.dmarc,
             attachments=said.attachments,
             text=said.text,
             spans=said.spans,

@@ -13,6 +13,7 @@ class ThreadAction(StrEnum):
     """What a person does to a thread."""
 
     LINKED = "linked"
+    LINKED_BY_RULE = "linked by the rule"
     UNLINKED = "unlinked"
     ACCEPTED = "accepted"
     DISMISSED = "dismissed"
@@ -40,7 +41,7 @@ class Event:
     """Something that was done: when, by whom (None: the automatic rule), what, and to what."""
 
     done_at: datetime
-    done_by: str | None
+    done_by: str
     action: str
     detail: str
 
@@ -64,12 +65,15 @@ def add_thread_events(
     )
 
 
-def thread_events(db: Database, thread_id: int) -> list[Event]:
-    """Return what was done to a thread, oldest first, also the links that the automatic rule made.
+def add_links_by_rule(db: Database, links: Iterable[tuple[int, str]], *, at: datetime) -> None:
+    """Record links that the automatic rule makes: threads, and what each is linked to."""
+    made = {"done_by": db.viewer.id, "done_at": at, "action": ThreadAction.LINKED_BY_RULE}
+    db.write_many("add_thread_event", [{"thread_id": key, "detail": detail, **made} for key, detail in links])
 
-    Nobody did those. To those who do not manage the thread there is nothing to tell.
-    """
-    done = [
+
+def thread_events(db: Database, thread_id: int) -> list[Event]:
+    """Return what was done to a thread, oldest first; nothing to those who do not manage it."""
+    return [
         Event(
             done_at=sure_instant(row["done_at"]),
             done_by=row["done_by"],
@@ -78,16 +82,6 @@ def thread_events(db: Database, thread_id: int) -> list[Event]:
         )
         for row in db.read("thread_events", thread_id=thread_id)
     ]
-    made = [
-        Event(
-            done_at=sure_instant(row["linked_at"]),
-            done_by=None,
-            action=ThreadAction.LINKED,
-            detail=row["detail"],
-        )
-        for row in db.read("automatic_links", thread_id=thread_id)
-    ]
-    return sorted([*made, *done], key=lambda event: event.done_at)
 
 
 def add_member_event(db: Database, member_id: int, action: MemberAction, *, at: datetime) -> None:

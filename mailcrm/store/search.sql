@@ -62,29 +62,35 @@ e.has_attachment
 EXISTS (SELECT 1 FROM attachment f WHERE f.email_id = e.id AND f.name {alike} :value)
 
 -- where contact --
-e.thread_id IN (SELECT l.thread_id FROM link l WHERE l.contact_id = :value)
+e.thread_id IN (
+    SELECT l.thread_id FROM link l
+    WHERE l.contact_id IN (SELECT c.id FROM contact c WHERE c.id = :value OR c.merged_into_id = :value))
 
 -- where contact_like --
 e.thread_id IN (
-    SELECT l.thread_id FROM link l JOIN contact c ON c.id = l.contact_id
+    SELECT l.thread_id FROM link l
+    JOIN contact linked ON linked.id = l.contact_id
+    JOIN contact c ON c.id = COALESCE(linked.merged_into_id, linked.id)
     WHERE c.name {alike} :value
        OR EXISTS (SELECT 1 FROM contact_address x WHERE x.contact_id = c.id AND x.address {alike} :value))
 
 -- where org --
--- Of a linked contact, deal or lead; a link has one of the three.
+-- Of a linked contact, deal or lead; a link has one of the three, or a lead that became a deal.
 e.thread_id IN (
     SELECT l.thread_id FROM link l
-    LEFT JOIN contact c ON c.id = l.contact_id
-    LEFT JOIN deal d ON d.id = l.deal_id
+    LEFT JOIN contact linked ON linked.id = l.contact_id
+    LEFT JOIN contact c ON c.id = COALESCE(linked.merged_into_id, linked.id)
     LEFT JOIN lead i ON i.id = l.lead_id
+    LEFT JOIN deal d ON d.id = COALESCE(l.deal_id, i.deal_id)
     WHERE COALESCE(c.organization_id, d.organization_id, i.organization_id) = :value)
 
 -- where org_like --
 e.thread_id IN (
     SELECT l.thread_id FROM link l
-    LEFT JOIN contact c ON c.id = l.contact_id
-    LEFT JOIN deal d ON d.id = l.deal_id
+    LEFT JOIN contact linked ON linked.id = l.contact_id
+    LEFT JOIN contact c ON c.id = COALESCE(linked.merged_into_id, linked.id)
     LEFT JOIN lead i ON i.id = l.lead_id
+    LEFT JOIN deal d ON d.id = COALESCE(l.deal_id, i.deal_id)
     WHERE COALESCE(c.organization_id, d.organization_id, i.organization_id) IN (
         SELECT o.id FROM organization o
         WHERE o.name {alike} :value
@@ -92,10 +98,16 @@ e.thread_id IN (
                       WHERE x.organization_id = o.id AND x.domain {alike} :value)))
 
 -- where deal --
-e.thread_id IN (SELECT l.thread_id FROM link l WHERE l.deal_id = :value)
+e.thread_id IN (
+    SELECT l.thread_id FROM link l
+    WHERE l.deal_id = :value OR l.lead_id IN (SELECT i.id FROM lead i WHERE i.deal_id = :value))
 
 -- where deal_like --
-e.thread_id IN (SELECT l.thread_id FROM link l JOIN deal d ON d.id = l.deal_id WHERE d.title {alike} :value)
+e.thread_id IN (
+    SELECT l.thread_id FROM link l
+    LEFT JOIN lead i ON i.id = l.lead_id
+    JOIN deal d ON d.id = COALESCE(l.deal_id, i.deal_id)
+    WHERE d.title {alike} :value)
 
 -- where lead --
 e.thread_id IN (SELECT l.thread_id FROM link l WHERE l.lead_id = :value)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TOKENS = MappingProxyType(
     {
         "id": "INTEGER PRIMARY KEY",
+        "number": "INTEGER PRIMARY KEY AUTOINCREMENT",
         "key": "INTEGER",
         "clustered": "WITHOUT ROWID",
         "instant": "TEXT",

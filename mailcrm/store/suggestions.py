@@ -59,11 +59,8 @@ def replace_suggestions(
 
     A suggestion that stays the same keeps its number.
     """
-    known: dict[int, tuple[str, set[_Target]]] = {}
-    for row in db.read("stored_suggestions", ids=thread_ids):
-        target = (row["contact_id"], row["deal_id"], row["lead_id"])
-        known.setdefault(row["thread_id"], (row["reason"], set()))[1].add(target)
-    wanted = {key: (proposal.reason.value, set(_targets(proposal))) for key, proposal in proposals.items()}
+    known = _stored(db, thread_ids)
+    wanted = {key: _said(proposal) for key, proposal in proposals.items()}
     new = [key for key, said in wanted.items() if known.get(key) != said]
     remove_suggestions(db, [key for key, said in known.items() if wanted.get(key) != said])
     made = db.insert_many(
@@ -78,6 +75,24 @@ def replace_suggestions(
         ],
     )
     return new
+
+
+def unchanged(db: Database, proposals: Mapping[int, Proposal]) -> set[int]:
+    """Return the threads about which the same is suggested already."""
+    known = _stored(db, sorted(proposals))
+    return {key for key, proposal in proposals.items() if known.get(key) == _said(proposal)}
+
+
+def _stored(db: Database, thread_ids: Sequence[int]) -> dict[int, tuple[str, set[_Target]]]:
+    known: dict[int, tuple[str, set[_Target]]] = {}
+    for row in db.read("stored_suggestions", ids=thread_ids):
+        target = (row["contact_id"], row["deal_id"], row["lead_id"])
+        known.setdefault(row["thread_id"], (row["reason"], set()))[1].add(target)
+    return known
+
+
+def _said(proposal: Proposal) -> tuple[str, set[_Target]]:
+    return proposal.reason.value, set(_targets(proposal))
 
 
 def _targets(proposal: Proposal) -> list[_Target]:

@@ -1,5 +1,5 @@
--- The first schema, the same on SQLite and PostgreSQL. {id}, {instant}, {bytes} and {flag} are
--- the four types that the two spell differently; see store/database.py.
+-- The first schema, the same on SQLite and PostgreSQL. {id}, {number}, {instant}, {bytes} and {flag} are the
+-- types that the two spell differently. A {number} is what a person says, and is never given out again.
 -- Base tables live in the schema "main" of both; who may see which row is said in store/rules.py.
 
 CREATE TABLE main.member (
@@ -12,7 +12,7 @@ CREATE TABLE main.member (
 );
 
 CREATE TABLE main.team (
-    id {id},
+    id {number},
     name TEXT NOT NULL UNIQUE
 );
 
@@ -93,7 +93,7 @@ CREATE TABLE main.folder (
 );
 
 CREATE TABLE main.thread (
-    id {id},
+    id {number},
     account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
     subject TEXT NOT NULL,
     visibility TEXT NOT NULL CHECK (visibility IN ('private', 'shared')),
@@ -283,7 +283,7 @@ CREATE TABLE main.fetch_failure (
 
 -- Who is screened out, of one account or, where none is named, of all.
 CREATE TABLE main.block_rule (
-    id {id},
+    id {number},
     account_id BIGINT REFERENCES account (id) ON DELETE CASCADE,
     pattern TEXT NOT NULL,
     mode TEXT NOT NULL CHECK (mode IN ('only', 'any')),
@@ -305,7 +305,7 @@ CREATE TABLE main.screened (
 CREATE INDEX screened_rule ON screened (block_rule_id);
 
 CREATE TABLE main.label (
-    id {id},
+    id {number},
     name TEXT NOT NULL UNIQUE
 );
 
@@ -317,7 +317,7 @@ CREATE TABLE main.thread_label (
 CREATE INDEX thread_label_label ON thread_label (label_id);
 
 CREATE TABLE main.organization (
-    id {id},
+    id {number},
     name TEXT NOT NULL,
     owner_id BIGINT REFERENCES member (id),
     notes TEXT NOT NULL
@@ -332,7 +332,7 @@ CREATE INDEX organization_domain_organization ON organization_domain (organizati
 -- A contact that was merged into another one stays, without address, for the links that other members' threads
 -- have to it: they count as links to the other one.
 CREATE TABLE main.contact (
-    id {id},
+    id {number},
     name TEXT NOT NULL,
     owner_id BIGINT REFERENCES member (id),
     organization_id BIGINT REFERENCES organization (id) ON DELETE SET NULL,
@@ -358,12 +358,12 @@ CREATE TABLE main.contact_phone (
 ) {clustered};
 
 CREATE TABLE main.pipeline (
-    id {id},
+    id {number},
     name TEXT NOT NULL UNIQUE
 );
 
 CREATE TABLE main.stage (
-    id {id},
+    id {number},
     pipeline_id BIGINT NOT NULL REFERENCES pipeline (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     position INTEGER NOT NULL,
@@ -372,7 +372,7 @@ CREATE TABLE main.stage (
 
 -- `closed_at`: since when it is won or lost.
 CREATE TABLE main.deal (
-    id {id},
+    id {number},
     title TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('open', 'won', 'lost')),
     owner_id BIGINT REFERENCES member (id),
@@ -397,7 +397,7 @@ CREATE INDEX deal_contact_contact ON deal_contact (contact_id);
 -- `deal_id`: what it was converted to, to which its links then count; `closed_at`: since when it is converted or
 -- archived.
 CREATE TABLE main.lead (
-    id {id},
+    id {number},
     title TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('open', 'converted', 'archived')),
     owner_id BIGINT REFERENCES member (id),
@@ -463,7 +463,7 @@ CREATE INDEX link_refusal_lead ON link_refusal (lead_id);
 
 -- Links that the rule did not dare to make, at most one suggestion for a thread.
 CREATE TABLE main.suggestion (
-    id {id},
+    id {number},
     thread_id BIGINT NOT NULL UNIQUE REFERENCES thread (id) ON DELETE CASCADE,
     reason TEXT NOT NULL,
     made_at {instant} NOT NULL
