@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mailcrm.core.errors import NeedsChoice, UsageError
+from mailcrm.core.errors import NeedsChoice, NotFound, UsageError
 from mailcrm.core.links import LinkDecision, ThreadFacts, decide
 from mailcrm.core.model import (
     Account,
@@ -132,7 +132,7 @@ def link_thread(db: Database, thread: ThreadRow, record: Contact | Deal | Lead, 
             _tell_replaced(db, thread.id, record, now=now)
         links.add_link(db, thread.id, record, LinkOrigin.MANUAL, at=now)
         add_thread_events(db, [thread.id], ThreadAction.LINKED, record_name(record), at=now)
-        _forget_answered(db, thread.id, record)
+        _settle(db, thread, now=now)
 
 
 def unlink_thread(db: Database, thread: ThreadRow, record: Contact | Deal | Lead, *, now: datetime) -> None:
@@ -141,6 +141,7 @@ def unlink_thread(db: Database, thread: ThreadRow, record: Contact | Deal | Lead
     with db.transaction():
         links.remove_link(db, thread.id, record, at=now)
         add_thread_events(db, [thread.id], ThreadAction.UNLINKED, record_name(record), at=now)
+        _settle(db, thread, now=now)
 
 
 def accept(
@@ -175,6 +176,7 @@ def accept(
             for one in offered
         ]
     with db.transaction():
+        _take_up(db, suggestion)
         for record in chosen:
             if not isinstance(record, Contact):
                 _tell_replaced(db, suggestion.thread_id, record, now=now)
@@ -188,6 +190,7 @@ def dismiss(db: Database, suggestion: Suggestion, *, now: datetime) -> None:
     """Say that nothing of a suggestion is right: none of it is linked or suggested for its thread again."""
     threads.require_managed(db, suggestion.thread_id)
     with db.transaction():
+        _take_up(db, suggestion)
         links.refuse(
             db,
             [
@@ -230,10 +233,26 @@ def _tell_replaced(db: Database, thread_id: int, item: Deal | Lead, *, now: date
             add_thread_events(db, [thread_id], ThreadAction.UNLINKED, detail, at=now)
 
 
-def _forget_answered(db: Database, thread_id: int, record: Contact | Deal | Lead) -> None:
-    """Forget the suggestion about a thread when a person has chosen its item."""
-    if not isinstance(record, Contact):
-        suggestions.remove_suggestions(db, [thread_id])
+def _settle(db: Database, thread: ThreadRow, *, now: datetime) -> None:
+    """Let what a person decided of a thread hold: suggest anew, and let no subject take its emails away."""
+    threads.settle_emails(db, [thread.id])
+    links.mark_due(db, [thread.id])
+    for account in accounts.with_disconnected(db):
+        if account.address == thread.account:
+            decided = decisions(db, account, [thread.id])
+            proposals = {key: one.proposal for key, one in decided.items() if one.proposal is not None}
+            suggestions.replace_suggestions(db, [thread.id], proposals, at=now)
+
+
+def _take_up(db: Database, suggestion: Suggestion) -> None:
+    """Hold a suggestion that is about to be decided; raises NotFound when somebody has just done so."""
+    threads.lock_threads(db, [suggestion.thread_id])
+    if suggestion.id not in {one.id for one in suggestions.suggestions_of(db, [suggestion.thread_id])}:
+        raise NotFound(
+            f"Suggestion {suggestion.id} has just been decided.", hint="See `mailcrm link suggestions`."
+        )
+    threads.settle_emails(db, [suggestion.thread_id])
+    links.mark_due(db, [suggestion.thread_id])
 
 
 def _is(item: Deal | Lead, deal_id: int | None, lead_id: int | None) -> bool:

@@ -4,11 +4,14 @@ Which senders are roles and not people is left to `core.role_addresses`.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from mailcrm.core.errors import AlreadyExists
 from mailcrm.core.model import Account, CreateContacts, called
 from mailcrm.core.role_addresses import is_role
 from mailcrm.store import contacts, links
 from mailcrm.store.database import Database
+from mailcrm.store.records import NAME_CHARACTERS
 
 #: Who writes to more people at once knows few of them.
 MOST_PEOPLE = 25
@@ -30,7 +33,10 @@ def create_contacts(db: Database, account: Account, thread_ids: Sequence[int]) -
     )
     made = 0
     for address, name in unknown.items():
-        if not is_role(address):
-            contacts.create_contact(db, name=called(name, address), addresses=[address])
+        if is_role(address):
+            continue
+        # A colleague's sync may make the same one at the same time.
+        with suppress(AlreadyExists), db.transaction():
+            contacts.create_contact(db, name=called(name, address)[:NAME_CHARACTERS], addresses=[address])
             made += 1
     return made

@@ -94,17 +94,20 @@ def _link(invocation: Invocation, db: "Database", names: list[str], found: Conta
 
 
 @_app.command("suggestions")
-def show_suggestions(context: typer.Context) -> None:
+def show_suggestions(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many")] = 50,
+) -> None:
     """List what the automatic rule did not dare to link, with the candidates."""
     from mailcrm.render import Column
     from mailcrm.store import suggestions, threads
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        found = suggestions.suggestions(db)
+        found = suggestions.suggestions(db, limit=limit + 1)
         rows = {row.id: row for row in threads.by_ids(db, [one.thread_id for one in found])}
     if invocation.display.as_json:
-        invocation.display.document(found)
+        invocation.display.document(found[:limit])
         return
     invocation.display.table(
         [
@@ -126,6 +129,7 @@ def show_suggestions(context: typer.Context) -> None:
             )
             for one in found
         ],
+        limit=limit,
         empty="No suggestions.",
     )
     if found:

@@ -50,12 +50,14 @@ class LinkedItem:
 class ThreadFacts:
     """What is known of a thread when the rule is asked.
 
-    `named` are the known participants, `linked` the contacts and `items` the items linked already,
-    `refused_*` what a person took away or did not want, `open_items` the open items of each contact.
+    `named` are the known participants, `linked` the contacts and `items` the items linked already, `chosen`
+    those of the contacts whom a person linked, `refused_*` what a person took away or did not want,
+    `open_items` the open items of each contact.
     """
 
     named: Mapping[int, Named]
     linked: AbstractSet[int]
+    chosen: AbstractSet[int]
     items: tuple[LinkedItem, ...]
     refused_contacts: AbstractSet[int]
     refused_items: AbstractSet[Item]
@@ -103,12 +105,7 @@ def _open_items(facts: ThreadFacts) -> frozenset[Item]:
         for contact, named in facts.named.items()
         if named.personal and named.doubt is None and contact not in facts.refused_contacts
     }
-    by_hand = {
-        contact
-        for contact in facts.linked
-        if contact not in facts.named or facts.named[contact].doubt is not None
-    }
-    return frozenset(item for contact in by_rule | by_hand for item in facts.open_items.get(contact, ()))
+    return frozenset(item for contact in by_rule | facts.chosen for item in facts.open_items.get(contact, ()))
 
 
 def _item(facts: ThreadFacts, found: frozenset[Item]) -> tuple[Item | None, Reason, frozenset[Item]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import merge
 from types import MappingProxyType
 
 from mailcrm.core.subjects import SUBJECT_DAYS, SubjectCandidate, SubjectReply, joins_by_subject
@@ -44,22 +45,33 @@ def answered_by_subject(
         by_base[one.base].append(one)
     found: dict[int, int] = {}
     for same in by_base.values():
+        before: dict[str, list[int]] = defaultdict(list)
         for place, reply in enumerate(same):
-            if not reply.lone:
-                continue
-            asked = SubjectReply(
-                base=reply.base, is_reply=True, names_ids=False, counterparts=reply.counterparts, at=reply.at
-            )
-            elsewhere = apart.get(reply.thread_id, frozenset())
-            for one in reversed(same[:place]):
-                if reply.at - one.at > timedelta(days=SUBJECT_DAYS):
-                    break
-                candidate = SubjectCandidate(
-                    thread_id=one.thread_id, base=one.base, counterparts=one.counterparts, newest_at=one.at
+            if reply.lone:
+                asked = SubjectReply(
+                    base=reply.base,
+                    is_reply=True,
+                    names_ids=False,
+                    counterparts=reply.counterparts,
+                    at=reply.at,
                 )
-                if one.thread_id not in elsewhere and joins_by_subject(asked, candidate):
-                    found[reply.id] = one.id
-                    break
+                elsewhere = apart.get(reply.thread_id, frozenset())
+                # Only those with somebody in common, the newest first.
+                for other in merge(*(reversed(before[who]) for who in reply.counterparts), reverse=True):
+                    one = same[other]
+                    if reply.at - one.at > timedelta(days=SUBJECT_DAYS):
+                        break
+                    candidate = SubjectCandidate(
+                        thread_id=one.thread_id,
+                        base=one.base,
+                        counterparts=one.counterparts,
+                        newest_at=one.at,
+                    )
+                    if one.thread_id not in elsewhere and joins_by_subject(asked, candidate):
+                        found[reply.id] = one.id
+                        break
+            for who in reply.counterparts:
+                before[who].append(place)
     return found
 
 

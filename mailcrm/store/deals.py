@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from mailcrm.core.model import Deal, DealStatus, Stage
+from mailcrm.core.model import Deal, DealStatus, Item, ItemKind, Stage
 from mailcrm.store import records
 from mailcrm.store.database import Database, Row
 from mailcrm.store.rows import instant, sure_instant
+from mailcrm.store.suggestions import look_again
 
 
 def deals(
@@ -105,6 +106,7 @@ def set_deal_status(db: Database, known: Deal, status: DealStatus, *, at: dateti
     db.write(
         "set_deal_status", id=known.id, status=status, closed_at=None if status is DealStatus.OPEN else at
     )
+    look_again(db, Item(ItemKind.DEAL, known.id))
     return deal(db, str(known.id))
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mailcrm.core.errors import AlreadyExists, UsageError
-from mailcrm.core.model import Deal, Lead, LeadStatus, Stage
+from mailcrm.core.model import Deal, Item, ItemKind, Lead, LeadStatus, Stage
 from mailcrm.store import deals, records
 from mailcrm.store.database import Database, Row
 from mailcrm.store.labels import made_labels
 from mailcrm.store.rows import instant, sure_instant
+from mailcrm.store.suggestions import look_again
 
 
 def leads(
@@ -98,12 +99,14 @@ def archive_lead(db: Database, known: Lead, *, at: datetime) -> Lead:
     """Put an open lead aside; threads linked to it stay linked. Raises UsageError for a converted one."""
     if known.status is LeadStatus.OPEN:
         db.write("archive_lead", id=known.id, closed_at=at)
+        look_again(db, Item(ItemKind.LEAD, known.id))
     return _unless_converted(lead(db, str(known.id)))
 
 
 def reopen_lead(db: Database, known: Lead) -> Lead:
     """Open an archived lead again, or one whose deal was deleted; raises UsageError for a converted one."""
     db.write("reopen_lead", id=known.id)
+    look_again(db, Item(ItemKind.LEAD, known.id))
     return _unless_converted(lead(db, str(known.id)))
 
 

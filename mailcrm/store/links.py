@@ -49,9 +49,11 @@ def remove_link(db: Database, thread_id: int, record: Contact | Deal | Lead, *, 
     """Take a link away and remember it, so that the rule does not make it again; raises NotFound."""
     target = _target(thread_id, record)
     with db.transaction():
+        refused = {"refused_by": db.viewer.id, "refused_at": at}
+        db.write("refuse_links", **target, **refused)
         if not db.write("remove_link", **target):
             raise NotFound(f"Thread {thread_id} is not linked to that.")
-        db.write("add_refusal", refused_by=db.viewer.id, refused_at=at, **target)
+        db.write("add_refusal", **target, **refused)
 
 
 def refuse(db: Database, targets: Iterable[Mapping[str, int | None]], *, at: datetime) -> None:
@@ -89,9 +91,12 @@ def thread_facts(db: Database, account: Account, thread_ids: Sequence[int]) -> d
     for row in db.read("thread_contacts", ids=thread_ids, authserv_id=usual_authserv(db, account)):
         named[row["thread_id"]][row["contact_id"]] = _named(row)
     linked: dict[int, set[int]] = defaultdict(set)
+    chosen: dict[int, set[int]] = defaultdict(set)
     for link in links(db, thread_ids):
         if link.contact_id is not None:
             linked[link.thread_id].add(link.contact_id)
+            if link.origin is not LinkOrigin.AUTO:
+                chosen[link.thread_id].add(link.contact_id)
     items: dict[int, list[LinkedItem]] = defaultdict(list)
     for row in db.read("linked_items", ids=thread_ids):
         one = LinkedItem(item=_item(row), open=bool(row["open"]), overtaken=bool(row["overtaken"]))
@@ -113,6 +118,7 @@ def thread_facts(db: Database, account: Account, thread_ids: Sequence[int]) -> d
         key: ThreadFacts(
             named=named[key],
             linked=linked[key],
+            chosen=chosen[key],
             items=tuple(items[key]),
             refused_contacts=refused_contacts[key],
             refused_items=refused_items[key],

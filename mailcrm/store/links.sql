@@ -40,11 +40,26 @@ INSERT INTO main.link_refusal (thread_id, contact_id, deal_id, lead_id, refused_
 VALUES (:thread_id, :contact_id, :deal_id, :lead_id, :refused_by, :refused_at)
 ON CONFLICT DO NOTHING
 
+-- refuse_links --
+-- By the numbers that they have: a lead that became a deal is a lead again when the deal is deleted.
+INSERT INTO main.link_refusal (thread_id, contact_id, deal_id, lead_id, refused_by, refused_at)
+SELECT l.thread_id, l.contact_id, l.deal_id, l.lead_id, CAST(:refused_by AS BIGINT), CAST(:refused_at AS {instant})
+FROM link l
+WHERE l.thread_id = :thread_id
+  AND (l.contact_id IN (SELECT c.id FROM contact c WHERE CAST(:contact_id AS BIGINT) IN (c.id, c.merged_into_id))
+       OR l.deal_id = CAST(:deal_id AS BIGINT)
+       OR l.lead_id IN (SELECT x.id FROM lead x
+                        WHERE x.id = CAST(:lead_id AS BIGINT) OR x.deal_id = CAST(:deal_id AS BIGINT)))
+ON CONFLICT DO NOTHING
+
 -- remove_refusal --
+-- Also one of what has become part of it.
 DELETE FROM main.link_refusal
 WHERE thread_id = :thread_id
-  AND (contact_id = CAST(:contact_id AS BIGINT) OR deal_id = CAST(:deal_id AS BIGINT)
-       OR lead_id = CAST(:lead_id AS BIGINT))
+  AND (contact_id IN (SELECT c.id FROM contact c WHERE CAST(:contact_id AS BIGINT) IN (c.id, c.merged_into_id))
+       OR deal_id = CAST(:deal_id AS BIGINT)
+       OR lead_id IN (SELECT x.id FROM lead x
+                      WHERE x.id = CAST(:lead_id AS BIGINT) OR x.deal_id = CAST(:deal_id AS BIGINT)))
 
 -- refusals --
 SELECT r.thread_id, COALESCE(c.merged_into_id, c.id) AS contact_id, COALESCE(r.deal_id, x.deal_id) AS deal_id,
@@ -78,8 +93,7 @@ WHERE e.thread_id IN {each:ids}
   AND COALESCE(exact.contact_id, untagged.contact_id) IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM member m WHERE m.address IN (p.address, p.untagged))
   AND NOT EXISTS (SELECT 1 FROM account a WHERE a.address IN (p.address, p.untagged))
-  AND NOT EXISTS (SELECT 1 FROM account_alias x
-                  WHERE x.account_id = e.account_id AND x.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM account_alias x WHERE x.address IN (p.address, p.untagged))
   AND NOT e.gone_from_junk
   AND (NOT EXISTS (SELECT 1 FROM placement pl WHERE pl.email_id = e.id)
        OR EXISTS (SELECT 1 FROM placement pl JOIN folder f ON f.id = pl.folder_id
@@ -100,8 +114,7 @@ WHERE e.thread_id IN {each:ids}
   AND NOT EXISTS (SELECT 1 FROM contact_address ca WHERE ca.address IN (p.address, p.untagged))
   AND NOT EXISTS (SELECT 1 FROM member m WHERE m.address IN (p.address, p.untagged))
   AND NOT EXISTS (SELECT 1 FROM account a WHERE a.address IN (p.address, p.untagged))
-  AND NOT EXISTS (SELECT 1 FROM account_alias x
-                  WHERE x.account_id = e.account_id AND x.address IN (p.address, p.untagged))
+  AND NOT EXISTS (SELECT 1 FROM account_alias x WHERE x.address IN (p.address, p.untagged))
   AND (SELECT count(*) FROM participant q WHERE q.email_id = e.id) <= :most
   AND NOT e.gone_from_junk
   AND (NOT EXISTS (SELECT 1 FROM placement pl WHERE pl.email_id = e.id)

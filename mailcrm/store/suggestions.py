@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from mailcrm.core.errors import NotFound
 from mailcrm.core.links import Proposal
-from mailcrm.core.model import Candidate, Suggestion
+from mailcrm.core.model import Candidate, Item, Suggestion
 from mailcrm.store.database import Database, Row
 from mailcrm.store.links import of_item
 from mailcrm.store.rows import sure_instant
@@ -15,20 +15,20 @@ from mailcrm.store.rows import sure_instant
 _Target: TypeAlias = tuple[int | None, int | None, int | None]
 
 
-def suggestions(db: Database) -> list[Suggestion]:
-    """Return all suggestions about threads that the viewer manages, oldest first."""
-    return _suggestions(db.read("suggestions", all=1, ids=[], id=None))
+def suggestions(db: Database, *, limit: int) -> list[Suggestion]:
+    """Return suggestions about threads that the viewer manages, the newest first."""
+    return _suggestions(db.read("suggestions", ids=[], id=None, limit=limit))
 
 
 def suggestions_of(db: Database, thread_ids: Sequence[int]) -> list[Suggestion]:
     """Return the suggestions about these threads."""
-    return _suggestions(db.read("suggestions", all=0, ids=thread_ids, id=None))
+    return _suggestions(db.read("suggestions", ids=thread_ids, id=None, limit=0))
 
 
 def suggestion(db: Database, text: str) -> Suggestion:
     """Return the suggestion with this number; raises NotFound."""
     if text.isascii() and text.isdecimal() and len(text) < 19:
-        for found in _suggestions(db.read("suggestions", all=1, ids=[], id=int(text))):
+        for found in _suggestions(db.read("suggestions", ids=[], id=int(text), limit=0)):
             return found
     raise NotFound(f"There is no suggestion {text!r}.", hint="See `mailcrm link suggestions`.")
 
@@ -101,6 +101,11 @@ def _targets(proposal: Proposal) -> list[_Target]:
         *((contact, None, None) for contact in sorted(proposal.contacts)),
         *((None, each["deal_id"], each["lead_id"]) for each in items),
     ]
+
+
+def look_again(db: Database, item: Item) -> None:
+    """Let the rule look again at suggestions that an item has to do with, because it was opened or closed."""
+    db.write("mark_item_due", **of_item(item))
 
 
 def remove_suggestions(db: Database, thread_ids: Iterable[int]) -> None:

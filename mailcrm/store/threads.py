@@ -102,6 +102,8 @@ def merge_thread(db: Database, *, into: int, merged: int) -> None:
     db.write("merge_away_automatic_links", **both)
     db.write("merge_links", **both)
     db.write("merge_refusals", **both)
+    db.write("merge_away_refused_links", thread_id=into)
+    db.write("merge_away_answered_refusals", thread_id=into)
     db.write("merge_labels", **both)
     db.write("merge_events", **both)
     db.write("merge_splits", **both)
@@ -255,8 +257,12 @@ def manages(db: Database, thread_id: int) -> bool:
 
 
 def require_managed(db: Database, thread_id: int) -> None:
-    """Raise NotPermitted unless the viewer manages the account of a thread that is visible."""
+    """Raise NotPermitted unless the viewer manages the account of a thread, NotFound when it is not there."""
     if not manages(db, thread_id):
+        if not db.read("thread", id=thread_id):
+            raise NotFound(
+                f"Thread {thread_id} has just become part of another one.", hint="See `mailcrm inbox`."
+            )
         raise NotPermitted(f"Thread {thread_id} belongs to a colleague, who alone can change it.")
 
 

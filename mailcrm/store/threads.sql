@@ -75,6 +75,22 @@ WHERE thread_id = :merged_id
                   AND (o.contact_id = link_refusal.contact_id OR o.deal_id = link_refusal.deal_id
                        OR o.lead_id = link_refusal.lead_id))
 
+-- merge_away_refused_links --
+-- What a person took away in either goes in both, unless a person made it in the other.
+DELETE FROM main.link
+WHERE thread_id = :thread_id AND origin = 'auto'
+  AND EXISTS (SELECT 1 FROM link_refusal r
+              WHERE r.thread_id = :thread_id
+                AND (r.contact_id = link.contact_id OR r.deal_id = link.deal_id OR r.lead_id = link.lead_id))
+
+-- merge_away_answered_refusals --
+DELETE FROM main.link_refusal
+WHERE thread_id = :thread_id
+  AND EXISTS (SELECT 1 FROM link l
+              WHERE l.thread_id = :thread_id AND l.origin <> 'auto'
+                AND (l.contact_id = link_refusal.contact_id OR l.deal_id = link_refusal.deal_id
+                     OR l.lead_id = link_refusal.lead_id))
+
 -- merge_labels --
 INSERT INTO main.thread_label (thread_id, label_id)
 SELECT CAST(:thread_id AS BIGINT), tl.label_id FROM thread_label tl

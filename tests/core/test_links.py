@@ -24,7 +24,7 @@ HAS_CLOSED = (LinkedItem(item=BIG, open=False, overtaken=False),)
 HAS_OVERTAKEN = (LinkedItem(item=BIG, open=False, overtaken=True),)
 
 NOTHING = ThreadFacts(
-    named={}, linked=set(), items=(), refused_contacts=set(), refused_items=set(), open_items={}
+    named={}, linked=set(), chosen=set(), items=(), refused_contacts=set(), refused_items=set(), open_items={}
 )
 
 
@@ -115,11 +115,23 @@ ROWS = [
     ),
     row(
         "link-one-open",
-        facts(linked={LEE}, open_items={LEE: {BIG}}),
+        facts(linked={LEE}, chosen={LEE}, open_items={LEE: {BIG}}),
         linked(KIM, item=BIG),
         "of all linked contacts: also of one linked by hand",
     ),
     row("link-contacts", facts(linked={KIM}), decision(), "linked already: nothing to do"),
+    row(
+        "link-junk",
+        facts(named={}, linked={KIM}, open_items={KIM: {BIG}}),
+        decision(),
+        "linked by the rule once, named by nothing that counts now: no deal",
+    ),
+    row(
+        "trust-authentication",
+        facts(named={KIM: FORGED}, linked={KIM}, open_items={KIM: {BIG}}),
+        decision(),
+        "linked by the rule before, named by a forged mail: no deal",
+    ),
     row(
         "link-later",
         facts(linked={KIM}, open_items={KIM: {BIG}}),
@@ -230,7 +242,7 @@ ROWS = [
     ),
     row(
         "link-one-open",
-        facts(named={KIM: FORGED}, linked={KIM}, open_items={KIM: {BIG}}),
+        facts(named={KIM: FORGED}, linked={KIM}, chosen={KIM}, open_items={KIM: {BIG}}),
         linked(item=BIG),
         "a person linked whom a doubtful mail names: their deal counts",
     ),
@@ -250,9 +262,11 @@ holding = st.builds(LinkedItem, item=items, open=st.booleans(), overtaken=st.boo
 
 @st.composite
 def any_facts(draw: st.DrawFn) -> ThreadFacts:
+    linked = draw(st.frozensets(people, max_size=3))
     return ThreadFacts(
         named=draw(st.dictionaries(people, ways, max_size=4)),
-        linked=draw(st.frozensets(people, max_size=3)),
+        linked=linked,
+        chosen=draw(st.frozensets(st.sampled_from(sorted(linked)))) if linked else frozenset(),
         items=tuple(draw(st.lists(holding, max_size=2))),
         refused_contacts=draw(st.frozensets(people, max_size=3)),
         refused_items=draw(st.frozensets(items, max_size=2)),
@@ -290,7 +304,7 @@ def test_an_item_is_linked_only_when_it_is_open_for_somebody_and_the_only_one_of
 ) -> None:
     made = decide(known)
     if made.item is not None:
-        counting = {*known.linked, *(who for who, named in known.named.items() if named.doubt is None)}
+        counting = {*known.chosen, *(who for who, named in known.named.items() if named.doubt is None)}
         sure = {
             who for who, named in known.named.items() if named == PERSON and who not in known.refused_contacts
         }

@@ -953,7 +953,7 @@ def test_fault_9_candidates_leave_refused_deals_out(db: Database) -> None:
     linking.link_thread(db, row, two, now=NOW)
     linking.unlink_thread(db, row, two, now=NOW)
     linking.apply_rule(db, account, [thread], now=NOW)
-    (suggestion,) = suggestions.suggestions(db)
+    (suggestion,) = suggestions.suggestions(db, limit=99)
     assert [each.deal_id for each in suggestion.candidates] == [three.id, one.id]
     deals.set_deal_status(db, three, DealStatus.LOST, at=NOW)
     deals.set_deal_status(db, two, DealStatus.WON, at=NOW)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mailcrm.core.errors import NeedsChoice, UsageError
-from mailcrm.core.events import AccountFinished, SyncEvent
-from mailcrm.core.model import Account, Contact, Deal, DealStatus, Item, ItemKind, Lead, Suggestion, ThreadRow
+from mailcrm.core.events import AccountFinished
+from mailcrm.core.model import Account, DealStatus, Item, ItemKind
 from mailcrm.linking import (
     accept,
     apply_rule_to_account,
@@ -16,62 +16,12 @@ from mailcrm.linking import (
     matching_threads,
     unlink_thread,
 )
-from mailcrm.store import Database, accounts, contacts, deals, leads, links, members, suggestions, threads
+from mailcrm.store import accounts, contacts, deals, links, members, suggestions, threads
 from tests.conftest import FIRST, NOW, Store
 from tests.mail.conformance import ModelMailbox
 from tests.servers.model_imap import ModelServer
-from tests.syncing import accounts as mail
 from tests.syncing.accounts import connect, days_ago, letter, only, stored
-
-KIM = "kim@example.org"
-LEE = "lee@example.kr"
-
-
-class Office:
-    """A store with one account on the model server, to which mail comes."""
-
-    def __init__(self, store: Store, model: ModelServer, *folders: str) -> None:
-        self.url = store.url
-        self.db = store.as_member(FIRST)
-        self.server = model
-        self.account = connect(self.db, ModelMailbox(model), folders=folders or None)
-
-    def contact(self, address: str = KIM, name: str = "Kim") -> Contact:
-        return contacts.create_contact(self.db, name=name, addresses=[address])
-
-    def deal(self, title: str, *contacts: Contact) -> Deal:
-        ids = [contact.id for contact in contacts]
-        return deals.create_deal(
-            self.db, title=title, contact_ids=ids, value=None, currency=None, at=days_ago(20)
-        )
-
-    def lead(self, title: str, *people: Contact) -> Lead:
-        ids = [contact.id for contact in people]
-        return leads.create_lead(
-            self.db, title=title, contact_ids=ids, value=None, currency=None, at=days_ago(20)
-        )
-
-    def receive(
-        self, message_id: str = "1@example.org", *, folder: str = "INBOX", at: float = 1, **about: Any
-    ) -> None:
-        """Bring an email that came `at` days ago; `about` says what is special about the letter."""
-        self.server.append(folder, letter(message_id, **about), days_ago(at))
-
-    def sync(self, db: Database | None = None, account: Account | None = None) -> list[SyncEvent]:
-        mailbox = ModelMailbox(self.server)
-        return mail.sync(db or self.db, mailbox, account or self.account)
-
-    def links(self, subject: str = "offer") -> set[str]:
-        return set(stored(self.url).thread_of(subject).links)
-
-    def thread(self) -> ThreadRow:
-        return threads.thread(self.db, "last")
-
-
-@pytest.fixture
-def office(store: Store, model: ModelServer) -> Office:
-    return Office(store, model)
-
+from tests.syncing.office import KIM, LEE, Office
 
 # --- contacts ---------------------------------------------------------------------------------------
 
@@ -181,7 +131,7 @@ def test_of_two_open_deals_none_is_linked_and_both_are_offered_the_newest_first(
     (finished,) = only(office.sync(), AccountFinished)
     assert finished.suggested == 1
     assert office.links() == {"Kim", "Lee"}
-    (suggestion,) = suggestions.suggestions(office.db)
+    (suggestion,) = suggestions.suggestions(office.db, limit=99)
     assert suggestion.thread_id == office.thread().id
     assert [each.deal_id for each in suggestion.candidates] == [valves.id, pumps.id]
 
@@ -462,11 +412,6 @@ def test_an_open_deal_and_an_open_lead_are_two(office: Office) -> None:
 # --- suggestions ------------------------------------------------------------------------------------
 
 
-def suggestion(office: Office) -> Suggestion:
-    (found,) = suggestions.suggestions(office.db)
-    return found
-
-
 @pytest.fixture
 def undecided(office: Office) -> Office:
     """An office with a thread of Kim, who has two open deals."""
@@ -482,28 +427,28 @@ def undecided(office: Office) -> Office:
 def test_an_accepted_candidate_is_linked_and_the_suggestion_is_gone(undecided: Office) -> None:
     db = undecided.db
     with pytest.raises(NeedsChoice):
-        accept(db, suggestion(undecided), None, now=NOW)
+        accept(db, undecided.suggestion(), None, now=NOW)
     other = undecided.deal("Not offered")
     with pytest.raises(UsageError):
-        accept(db, suggestion(undecided), other, now=NOW)
-    accept(db, suggestion(undecided), deals.deal(db, "Pumps"), now=NOW)
+        accept(db, undecided.suggestion(), other, now=NOW)
+    accept(db, undecided.suggestion(), deals.deal(db, "Pumps"), now=NOW)
     assert undecided.links() == {"Kim", "Pumps"}
-    assert suggestions.suggestions(db) == []
+    assert suggestions.suggestions(db, limit=99) == []
     undecided.receive("2@example.org", references=["1@example.org"])
     undecided.sync()
     assert undecided.links() == {"Kim", "Pumps"}
-    assert suggestions.suggestions(db) == []
+    assert suggestions.suggestions(db, limit=99) == []
 
 
 @pytest.mark.rule("link-dismissed")
 def test_a_dismissed_suggestion_does_not_come_again_but_a_new_deal_does(undecided: Office) -> None:
-    dismiss(undecided.db, suggestion(undecided), now=NOW)
+    dismiss(undecided.db, undecided.suggestion(), now=NOW)
     undecided.receive("2@example.org", references=["1@example.org"])
     undecided.sync()
-    assert suggestions.suggestions(undecided.db) == []
+    assert suggestions.suggestions(undecided.db, limit=99) == []
     pipes = undecided.deal("Pipes", contacts.contact(undecided.db, KIM))
     apply_rule_to_account(undecided.db, undecided.account, now=NOW)
-    assert [one.deal_id for one in suggestion(undecided).candidates] == [pipes.id]
+    assert [one.deal_id for one in undecided.suggestion().candidates] == [pipes.id]
     assert undecided.links() == {"Kim"}
 
 
@@ -511,9 +456,9 @@ def test_a_dismissed_suggestion_does_not_come_again_but_a_new_deal_does(undecide
 def test_a_candidate_that_was_closed_meanwhile_is_not_offered(undecided: Office) -> None:
     pumps = deals.deal(undecided.db, "Pumps")
     deals.set_deal_status(undecided.db, pumps, DealStatus.LOST, at=NOW)
-    assert [one.title for one in suggestion(undecided).candidates] == ["Valves"]
+    assert [one.title for one in undecided.suggestion().candidates] == ["Valves"]
     apply_rule_to_account(undecided.db, undecided.account, now=NOW)
-    assert suggestions.suggestions(undecided.db) == []
+    assert suggestions.suggestions(undecided.db, limit=99) == []
     assert undecided.links() == {"Kim", "Valves"}
 
 
@@ -522,20 +467,20 @@ def test_the_deal_that_had_mail_most_recently_is_offered_first(undecided: Office
     undecided.receive("2@example.org", subject="about pumps", sender=LEE)
     undecided.sync()
     link_thread(undecided.db, undecided.thread(), deals.deal(undecided.db, "Pumps"), now=NOW)
-    assert [one.title for one in suggestion(undecided).candidates] == ["Pumps", "Valves"]
+    assert [one.title for one in undecided.suggestion().candidates] == ["Pumps", "Valves"]
     undecided.receive("3@example.org", subject="about valves", sender=LEE, at=0)
     undecided.sync()
     link_thread(undecided.db, undecided.thread(), deals.deal(undecided.db, "Valves"), now=NOW)
-    assert [one.title for one in suggestion(undecided).candidates] == ["Valves", "Pumps"]
+    assert [one.title for one in undecided.suggestion().candidates] == ["Valves", "Pumps"]
 
 
 @pytest.mark.rule("suggestion-again")
 def test_a_suggestion_that_stays_the_same_keeps_its_number(undecided: Office) -> None:
-    before = suggestion(undecided)
+    before = undecided.suggestion()
     undecided.receive("2@example.org", references=["1@example.org"])
     (finished,) = only(undecided.sync(), AccountFinished)
     assert finished.suggested == 0
-    assert suggestion(undecided) == before
+    assert undecided.suggestion() == before
 
 
 @pytest.mark.rule("link-closed-item")
@@ -547,21 +492,21 @@ def test_new_mail_on_a_closed_deal_suggests_the_one_open_deal_and_old_mail_does_
     deals.set_deal_status(office.db, first, DealStatus.WON, at=days_ago(0.5))
     second = office.deal("Valves", kim)
     apply_rule_to_account(office.db, office.account, now=NOW)
-    assert suggestions.suggestions(office.db) == []
+    assert suggestions.suggestions(office.db, limit=99) == []
     office.receive("2@example.org", references=["1@example.org"], at=0)
     office.sync()
     assert office.links() == {"Kim", "Pumps"}
-    assert [one.deal_id for one in suggestion(office).candidates] == [second.id]
-    accept(office.db, suggestion(office), None, now=NOW)
+    assert [one.deal_id for one in office.suggestion().candidates] == [second.id]
+    accept(office.db, office.suggestion(), None, now=NOW)
     assert office.links() == {"Kim", "Valves"}
 
 
 @pytest.mark.rule("link-manual-stays")
 def test_linking_by_hand_answers_the_suggestion(undecided: Office) -> None:
     link_thread(undecided.db, undecided.thread(), deals.deal(undecided.db, "Pumps"), now=NOW)
-    assert suggestions.suggestions(undecided.db) == []
+    assert suggestions.suggestions(undecided.db, limit=99) == []
     apply_rule_to_account(undecided.db, undecided.account, now=NOW)
-    assert suggestions.suggestions(undecided.db) == []
+    assert suggestions.suggestions(undecided.db, limit=99) == []
 
 
 # --- trust ------------------------------------------------------------------------------------------
@@ -588,7 +533,7 @@ def test_mail_that_failed_authentication_is_suggested_only_and_says_why(office: 
     (finished,) = only(office.sync(), AccountFinished)
     assert (finished.linked, finished.suggested) == (0, 1)
     assert office.links() == set()
-    found = suggestion(office)
+    found = office.suggestion()
     assert found.reason == "failed-authentication"
     assert [one.title for one in found.candidates] == ["Kim", "Pumps"]
     accept(office.db, found, None, now=NOW)
@@ -618,7 +563,7 @@ def test_an_ambiguous_sender_is_suggested(office: Office) -> None:
     office.receive(sender=f"{KIM}, evil@example.net")
     office.sync()
     assert office.links() == set()
-    assert suggestion(office).reason == "ambiguous-from"
+    assert office.suggestion().reason == "ambiguous-from"
 
 
 # --- order ------------------------------------------------------------------------------------------
@@ -638,7 +583,7 @@ def test_in_one_sync_it_does_not_matter_whose_mail_came_first(
     office.receive("2@example.org", sender=second, references=["1@example.org"])
     office.sync()
     assert office.links() == {"Kim", "Lee"}
-    assert {one.title for one in suggestion(office).candidates} == {"Pumps", "Valves"}
+    assert {one.title for one in office.suggestion().candidates} == {"Pumps", "Valves"}
 
 
 @pytest.mark.rule("link-again")
