@@ -358,7 +358,7 @@ link suggestions
 link dismiss 1
 lead create Hats --contact 1
 link auto
-link accept 1 Hats
+link accept 2 Hats
 unlink lead 1 3
 contact list
 contact show 1

@@ -86,14 +86,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 def after(desk: Desk, name: str) -> str:
-    """Return what `thread show` prints at a terminal, without the lines on the thread, `date` and `to`.
+    """Return what `thread show` prints at a terminal, without the lines on the thread, `email`, `date` and `to`.
 
     Where there are files, what `thread attachments` warns of follows.
     """
     thread = str(list(SHAPES).index(name) + 1)
     subject, *rest = desk.at_a_terminal("thread", "show", thread, **COLUMNS).replace("\r\n", "\n").split("\n")
     rule = next(number for number, line in enumerate(rest) if line.startswith("───"))
-    lines = [line for line in rest[rule + 1 :] if not line.startswith(("date ", "to "))]
+    lines = [line for line in rest[rule + 1 :] if not line.startswith(("email ", "date ", "to "))]
     shown = "\n".join(line.rstrip() for line in (subject, *lines))
     if "\nfiles" not in shown:
         return shown

@@ -262,7 +262,7 @@ def test_lists_in_a_pipe_are_tab_separated_without_headings(desk: Desk) -> None:
     offer = inbox["* Offer for pumps"]
     assert datetime.fromisoformat(offer[1]) == YESTERDAY
     assert offer[2] == "Kim"
-    assert offer[4:] == ["2", "Kim · Pumps", "only me", ""]
+    assert offer[4:] == ["2", "Pumps · Kim", "only me", ""]
     ((*kim, last, note),) = desk.run("contact", "list").rows
     assert (kim, note) == (["1", "Kim", KIM, ""], "")
     assert datetime.fromisoformat(last) == YESTERDAY
@@ -442,8 +442,8 @@ def test_several_open_deals_are_offered_and_one_is_chosen(desk: Desk) -> None:
     lee = thread_about(desk, "견적 요청")
     done = desk.run("link", "auto")
     assert "1 new suggestion: mailcrm link suggestions" in done.err
-    ((number, thread, *_, candidates, why),) = desk.run("link", "suggestions").rows
-    assert (thread, candidates, why) == (lee, "deal 3 Spare parts, deal 2 Valves", "several are open")
+    ((number, thread, *_, why, candidates),) = desk.run("link", "suggestions").rows
+    assert (thread, candidates, why) == (lee, "deal 3 Spare parts, deal 2 Valves", "several open")
     assert "suggested" in desk.run("thread", "show", lee).out
     desk.run("link", "accept", number, "Spare")
     assert desk.run("link", "suggestions") == Done(code=0, out="", err="No suggestions.\n")

@@ -19,9 +19,9 @@ def undecided(desk: Desk) -> str:
 def test_the_inbox_and_the_thread_show_what_is_suggested(desk: Desk, undecided: str) -> None:
     (line,) = desk.run("inbox", "--suggested").out.splitlines()
     assert line.startswith(f"{undecided}\t")
-    assert "Lee · ? deal 3 Spare parts, deal 2 Valves" in line
+    assert "? deal 3 Spare parts, deal 2 Valves · Lee" in line
     shown = desk.run("thread", "show", undecided)
-    assert "suggested\tdeal 3 Spare parts, deal 2 Valves (several are open)" in shown.out
+    assert "suggested\tdeal 3 Spare parts, deal 2 Valves (several open)" in shown.out
     assert "mailcrm link accept 1 [DEAL]" in shown.err
 
 

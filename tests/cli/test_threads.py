@@ -107,7 +107,7 @@ def test_what_was_done_is_told(shared_desk: Desk) -> None:
     shared_desk.run("share", thread, "--as", "ann")
     told = shared_desk.run("thread", "show", thread, "--history", "--as", "ann").rows
     assert [row[1:3] for row in told if row[2] == "shared"] == [["ann", "shared"]]
-    assert ["(the rule)", "linked"] in [row[1:3] for row in told]
+    assert ["ann", "linked by the rule"] in [row[1:3] for row in told]
     refused = shared_desk.try_to("thread", "show", thread, "--history", "--as", "bob")
     assert "belongs to a colleague" in refused.err
     assert refused.out == ""

@@ -119,7 +119,7 @@ def test_a_narrow_terminal_leaves_out_what_says_nothing(desk: Desk) -> None:
         desk.at_a_terminal("inbox", "--unlinked", TERM="xterm", COLUMNS=width) for width in ("120", "60")
     )
     assert "MAILS" in wide
-    assert "CONTACT · DEAL" in wide
+    assert "DEAL · CONTACT" in wide
     assert "MAILS" not in narrow
     assert "CONTACT" not in narrow
     assert "HELD BY" not in desk.at_a_terminal("deal", "show", "Pumps")

@@ -167,7 +167,9 @@ def test_what_was_refused_and_labelled_and_done_is_united(
     merged = threads_by_hand.merge(db, one, [other], now=NOW)
     assert merged.contacts == ()
     assert merged.labels == ("cold", "hot")
-    assert {action for _, action, _ in told(db, one.id)} == {"unlinked", "labelled", "merged"}
+    assert {action for _, action, _ in told(db, one.id)} == {
+        *("linked by the rule", "unlinked", "labelled", "merged")
+    }
 
 
 @pytest.mark.rule("thread-merge")
@@ -409,7 +411,7 @@ def test_the_history_tells_what_people_and_the_rule_did(
     sharing.privatize_thread(db, row(db, thread.id), now=NOW + timedelta(hours=3))
     linking.unlink_thread(db, thread, deal, now=NOW + timedelta(hours=4))
     assert told(db, thread.id) == [
-        (None, "linked", f"contact {kim.id} Kim"),
+        ("Ann", "linked by the rule", f"contact {kim.id} Kim"),
         ("Ann", "linked", f"deal {deal.id} Pumps"),
         ("Ann", "shared", ""),
         ("Ann", "privatized", ""),
