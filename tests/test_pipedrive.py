@@ -65,6 +65,8 @@ def test_an_export_of_pipedrive_comes_in_and_the_mail_stands_on_its_deals(
                 words += ["--no-input", "--imap-host", "localhost", "--imap-port", str(dovecot.tls_port)]
                 words += ["--username", USER, "--ca-file", str(dovecot.ca_file)]
                 words += ["--password-command", f"cat {secret}"]
+            if "import" in words:
+                words.append("--yes")  # the page is for a terminal, where it asks
             done = desk.try_to(*(str(files.get(word, word)) for word in words))
             told += f"{done.err}{done.out}"
             if said is None:
@@ -87,7 +89,7 @@ def test_the_files_of_the_page_imported_again_change_nothing(new_home: Desk) -> 
     orders = [("org", "organizations"), ("contact", "persons"), ("deal", "deals"), ("lead", "leads")]
     for _ in range(2):
         told = [
-            new_home.try_to(noun, "import", str(FILES / f"{name}.csv"), "--json").json
+            new_home.try_to(noun, "import", str(FILES / f"{name}.csv"), "--yes", "--json").json
             for noun, name in orders
         ]
     assert [(each["made"], each["completed"]) for each in told] == [(0, 0)] * 4

@@ -44,7 +44,7 @@ def email_address(text: str) -> str:
 
     address = normalise(text)
     if address is None:
-        raise UsageError(f"{text!r} is not an e-mail address.")
+        raise UsageError(f"{text!r} is not an e-mail address.", hint="Write it like kim@example.com.")
     return address
 
 
@@ -53,7 +53,7 @@ def name(text: str, noun: str) -> str:
     from mailcrm.core.errors import UsageError
 
     if not text.strip():
-        raise UsageError(f"A {noun} needs a name.")
+        raise UsageError(f"A {noun} needs a name.", hint="Give it at least one letter or digit.")
     return text.strip()
 
 
@@ -69,7 +69,10 @@ def visibility(text: str, *, team: bool) -> Visibility:
     closed = closed_word(team=team)
     word = text.strip().lower()
     if word not in (closed, "shared"):
-        raise UsageError(f"The visibility of this account is {closed} or shared, not {text!r}.")
+        raise UsageError(
+            f"The visibility of this account is {closed} or shared, not {text!r}.",
+            hint=f"Say: {closed}, or: shared",
+        )
     return Visibility.SHARED if word == "shared" else Visibility.PRIVATE
 
 
@@ -92,6 +95,23 @@ def asked(
             return meaning(said)
         except (UsageError, NotFound) as error:
             invocation.display.warn(str(error))
+
+
+def agree(invocation: Invocation, question: str, doing: str, *, yes: bool, hint: str) -> None:
+    """Return when a person agrees, or did with --yes; ends the command with exit code 1 for a no.
+
+    Raises UsageError, of `doing` and with the hint, where nobody can be asked.
+    """
+    from mailcrm.core.errors import UsageError
+    from mailcrm.render import visible
+
+    if yes:
+        return
+    if not invocation.may_ask():
+        raise UsageError(f"{doing} needs --yes when nobody can be asked.", hint=hint)
+    if not typer.confirm(visible(question), err=True):
+        invocation.display.note("Nothing was changed.")
+        raise typer.Exit(1)
 
 
 def ca_file(invocation: Invocation, address: str, given: str | None) -> str | None:

@@ -9,6 +9,7 @@ from mailcrm.commands import answers, record, record_export, record_import
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
+    from mailcrm.core.model import Contact
     from mailcrm.store import Database
 
 _app = typer.Typer(help="Contacts and their conversations.", no_args_is_help=True)
@@ -217,7 +218,7 @@ def edit(
         with db.transaction():
             found = contacts.contact(db, contact)
             _refuse_our_own(db, [*first, *more])
-            addresses = _without((*first, *found.addresses, *more), fewer, found.addresses, "address")
+            addresses = _without((*first, *found.addresses, *more), fewer, found, "address")
             changed = contacts.edit_contact(
                 db,
                 replace(
@@ -229,7 +230,7 @@ def edit(
                     ),
                     title=found.title if title is None else title,
                     phones=_without(
-                        (*found.phones, *(phone or [])), remove_phone or [], found.phones, "phone number"
+                        (*found.phones, *(phone or [])), remove_phone or [], found, "phone number"
                     ),
                     notes=found.notes if notes is None else notes,
                     owner_id=record.owner_id(db, owner) or found.owner_id,
@@ -275,19 +276,18 @@ def delete(context: typer.Context, contact: _Contact, yes: record.Yes = False) -
     with invocation.open_store() as db:
         found = contacts.contact(db, contact)
         told = record.links_go(records.linked_threads(db, contact_id=found.id))
-        if not record.confirmed(invocation, f"Delete contact {found.id} {found.name}?", told, yes=yes):
-            return
+        record.agree_to_delete(invocation, f"contact {found.id} {found.name}", told, yes=yes)
         contacts.delete_contact(db, found)
     invocation.display.done(f"Contact {found.id} {found.name} is deleted.", {"deleted": found})
 
 
-def _without(values: Sequence[str], fewer: Iterable[str], known: Sequence[str], noun: str) -> tuple[str, ...]:
+def _without(values: Sequence[str], fewer: Iterable[str], found: "Contact", noun: str) -> tuple[str, ...]:
     """Return values, each once, but for those that go; raises UsageError for one that was never there."""
     from mailcrm.core.errors import UsageError
 
     gone = set(fewer)
-    for one in sorted(gone - set(known)):
-        raise UsageError(f"The contact has no {noun} {one}.", hint="See `mailcrm contact show`.")
+    for one in sorted(gone - {*found.addresses, *found.phones}):
+        raise UsageError(f"{found.name} has no {noun} {one}.", hint=f"See `mailcrm contact show {found.id}`.")
     return tuple(one for one in dict.fromkeys(values) if one not in gone)
 
 

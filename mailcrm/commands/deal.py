@@ -204,7 +204,7 @@ def edit(
                 replace(
                     found,
                     title=found.title if title is None else title,
-                    contact_ids=record.changed_contact_ids(db, found.contact_ids, contact, remove_contact),
+                    contact_ids=record.changed_contact_ids(db, found, contact, remove_contact),
                     organization_id=record.changed_organization_id(
                         db, found.organization_id, org, none=no_org
                     ),
@@ -255,8 +255,7 @@ def delete(context: typer.Context, deal: _Deal, yes: record.Yes = False) -> None
             f" Lead {one.id} {one.title}, which it was, keeps its own."
             for one in leads.converted_to(db, found)
         )
-        if not record.confirmed(invocation, f"Delete deal {found.id} {found.title}?", told, yes=yes):
-            return
+        record.agree_to_delete(invocation, f"deal {found.id} {found.title}", told, yes=yes)
         deals.delete_deal(db, found)
     invocation.display.done(f"Deal {found.id} {found.title} is deleted.", {"deleted": found})
 
@@ -301,4 +300,4 @@ def _day(text: str) -> "date":
     try:
         return date.fromisoformat(text.strip())
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a day; write it like 2026-09-30.") from error
+        raise UsageError(f"{text!r} is not a day.", hint="Write it like 2026-09-30.") from error

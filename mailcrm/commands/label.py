@@ -70,7 +70,6 @@ def delete(context: typer.Context, label: _Label, yes: record.Yes = False) -> No
         found = labels.label(db, label)
         threads, leads = labels.labelled(db, found)
         told = f"It is on {number(threads, 'conversation')} that you see and on {number(leads, 'lead')}."
-        if not record.confirmed(invocation, f"Delete label {found.name}?", told, yes=yes):
-            return
+        record.agree_to_delete(invocation, f"label {found.name}", told, yes=yes)
         labels.delete_label(db, found)
     invocation.display.done(f"Label {found.name} is deleted.", {"deleted": found})

@@ -184,7 +184,7 @@ def edit(
                 replace(
                     found,
                     title=found.title if title is None else title,
-                    contact_ids=record.changed_contact_ids(db, found.contact_ids, contact, remove_contact),
+                    contact_ids=record.changed_contact_ids(db, found, contact, remove_contact),
                     organization_id=record.changed_organization_id(
                         db, found.organization_id, org, none=no_org
                     ),
@@ -252,9 +252,7 @@ def delete(context: typer.Context, lead: _Lead, yes: record.Yes = False) -> None
     with invocation.open_store() as db:
         found = leads.lead(db, lead)
         told = record.links_go(records.linked_threads(db, lead_id=found.id))
-        if found.deal_id is None and not record.confirmed(
-            invocation, f"Delete lead {found.id} {found.title}?", told, yes=yes
-        ):
-            return
+        leads.require_deletable(found)
+        record.agree_to_delete(invocation, f"lead {found.id} {found.title}", told, yes=yes)
         leads.delete_lead(db, found)
     invocation.display.done(f"Lead {found.id} {found.title} is deleted.", {"deleted": found})

@@ -148,7 +148,7 @@ def edit(
     with invocation.open_store() as db, db.transaction():
         found = organizations.organization(db, organization)
         for one in sorted(gone - set(found.domains)):
-            raise UsageError(f"{found.name} has no domain {one}.", hint="See `mailcrm org show`.")
+            raise UsageError(f"{found.name} has no domain {one}.", hint=f"See `mailcrm org show {found.id}`.")
         changed = organizations.edit_organization(
             db,
             replace(
@@ -179,7 +179,6 @@ def delete(context: typer.Context, organization: _Organization, yes: record.Yes 
             if count
         ]
         told = f"{', '.join(used)} will be of no organization." if used else "Nothing belongs to it."
-        if not record.confirmed(invocation, f"Delete organization {found.id} {found.name}?", told, yes=yes):
-            return
+        record.agree_to_delete(invocation, f"organization {found.id} {found.name}", told, yes=yes)
         organizations.delete_organization(db, found)
     invocation.display.done(f"Organization {found.id} {found.name} is deleted.", {"deleted": found})

@@ -81,9 +81,9 @@ def delete(context: typer.Context, pipeline: _Pipeline, yes: record.Yes = False)
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
         found = pipelines.pipeline(db, pipeline)
+        pipelines.require_deletable(db, found)
         told = f"Its stages go: {', '.join(one.name for one in found.stages)}."
-        if not record.confirmed(invocation, f"Delete pipeline {found.id} {found.name}?", told, yes=yes):
-            return
+        record.agree_to_delete(invocation, f"pipeline {found.id} {found.name}", told, yes=yes)
         pipelines.delete_pipeline(db, found)
     invocation.display.done(f"Pipeline {found.id} {found.name} is deleted.", {"deleted": found})
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
-    from mailcrm.core.model import Contact, EmailRow
+    from mailcrm.core.model import Contact, Deal, EmailRow, Lead
     from mailcrm.core.parsed import EmailFull
     from mailcrm.render import Display
     from mailcrm.store import Database
@@ -79,7 +80,10 @@ def owner_id(db: "Database", text: str | None) -> int | None:
         return None
     found = members.member(db, text)
     if not found.active:
-        raise UsageError(f"{found.name} is deactivated and owns nothing new.")
+        raise UsageError(
+            f"{found.name} is deactivated and owns nothing new.",
+            hint="See who is active: mailcrm member list",
+        )
     return found.id
 
 
@@ -104,7 +108,7 @@ def changed_organization_id(
     from mailcrm.core.errors import UsageError
 
     if text is not None and none:
-        raise UsageError("Say --org or --no-org, not both.")
+        raise UsageError("Say --org or --no-org, not both.", hint="Leave one of them out.")
     if none:
         return None
     return before if text is None else organization_id(db, text)
@@ -118,16 +122,20 @@ def contacts_of(db: "Database", texts: Iterable[str] | None) -> "list[Contact]":
 
 
 def changed_contact_ids(
-    db: "Database", before: Iterable[int], more: Iterable[str] | None, fewer: Iterable[str] | None
+    db: "Database", found: "Deal | Lead", more: Iterable[str] | None, fewer: Iterable[str] | None
 ) -> tuple[int, ...]:
     """Return what --contact and --remove-contact make of an item's contacts; raises UsageError, NotFound."""
     from mailcrm.core.errors import UsageError
+    from mailcrm.core.model import Deal
 
-    known = list(before)
+    known = list(found.contact_ids)
     leaving = contacts_of(db, fewer)
     for one in leaving:
         if one.id not in known:
-            raise UsageError(f"{one.name} is not among its contacts.", hint="Its contacts stand in `show`.")
+            noun = "deal" if isinstance(found, Deal) else "lead"
+            raise UsageError(
+                f"{one.name} is not among its contacts.", hint=f"See `mailcrm {noun} show {found.id}`."
+            )
     gone = {one.id for one in leaving}
     return tuple(
         key for key in dict.fromkeys([*known, *(one.id for one in contacts_of(db, more))]) if key not in gone
@@ -155,15 +163,8 @@ def links_go(count: int) -> str:
     return f"{number(count, 'conversation')} {are} linked to it; the {go}, the mail stays."
 
 
-def confirmed(invocation: Invocation, question: str, told: str, *, yes: bool) -> bool:
-    """Say what deleting does, and ask at a terminal; raises UsageError where nobody can be asked."""
-    from mailcrm.core.errors import UsageError
-    from mailcrm.render import visible
-
-    if not yes and not invocation.may_ask():
-        raise UsageError(f"{question} {told}", hint="Nothing was deleted. If you mean it, add --yes.")
-    invocation.display.note(told)
-    if yes or typer.confirm(visible(question), err=True):
-        return True
-    invocation.display.note("Nothing was deleted.")
-    return False
+def agree_to_delete(invocation: Invocation, what: str, told: str, *, yes: bool) -> None:
+    """Say what deleting does, and ask; as `answers.agree`, which ends the command for a no."""
+    if yes or invocation.may_ask():
+        invocation.display.note(told)
+    answers.agree(invocation, f"Delete {what}?", f"Deleting {what}", yes=yes, hint=told)

@@ -45,7 +45,7 @@ def export_contacts(
     ] = None,
 ) -> None:
     """Write all contacts into a new file: a table, or vCards of version 4.0 or 3.0."""
-    from mailcrm.core.errors import UsageError
+    from mailcrm.core.errors import AlreadyExists, UsageError
     from mailcrm.new_files import Folder
     from mailcrm.render import number
     from mailcrm.store import contacts
@@ -54,15 +54,22 @@ def export_contacts(
     to_output = str(file) == "-"
     kind = kind or (Format.CSV if to_output else _BY_SUFFIX.get(file.suffix.lower()))
     if kind is None:
-        raise UsageError(f"{file} says not what it is to be.", hint="Call it .csv or .vcf, or add --format.")
+        raise UsageError(
+            f"The name of {file} says no format: it ends neither in .csv nor in .vcf.",
+            hint="Call it so, or add --format.",
+        )
     with invocation.open_store() as db:
         people = contacts.contacts(db, limit=sys.maxsize)
     content = _written(people, kind)
     if to_output:
         sys.stdout.buffer.write(content)
         return
-    with Folder(file.parent) as folder, folder.new(file.name) as opened:
-        opened.write(content)
+    try:
+        with Folder(file.parent) as folder, folder.new(file.name) as opened:
+            opened.write(content)
+    except AlreadyExists as error:
+        error.hint = "Name another file."
+        raise
     invocation.display.done(
         f"{number(len(people), 'contact')} written to {file}.",
         {"file": str(file), "format": kind.value, "contacts": len(people)},

@@ -139,6 +139,7 @@ def _bring(
     dry_run: bool,
     yes: bool,
 ) -> None:
+    from mailcrm.commands.answers import agree
     from mailcrm.commands.record import waiting
     from mailcrm.core.import_columns import Kind
     from mailcrm.store.imports import carry_out, plan_import
@@ -151,17 +152,17 @@ def _bring(
         plan = plan_import(db, said.records, pipeline=reading.pipeline)
         plan.bad = sorted((*said.bad, *plan.bad), key=lambda row: row.line)
         _show_bad_rows(invocation, plan)
-        asks = not (dry_run or yes) and invocation.may_ask()
-        if dry_run or asks:
+        changes = bool(plan.made or plan.completed)
+        if changes and (dry_run or (not yes and invocation.may_ask())):
             display.note(_summary(plan, noun, ("would be made", "would gain something", "would stay")))
-        if asks and not typer.confirm("Import them?", err=True):
-            display.note("Nothing was imported.")
-            raise typer.Exit(1)
-        if not dry_run:
+        if changes and not dry_run:
+            agree(invocation, "Import them?", "An import", yes=yes, hint="See what it would do: --dry-run")
             carry_out(db, plan, at=invocation.now())
             told = waiting(db, plan.contact_ids())
     if display.as_json:
         display.document(_report(plan, noun, columns, dry_run=dry_run))
+    elif not changes:
+        display.note(_nothing(plan))
     elif not dry_run:
         display.note(_summary(plan, noun, ("made", "completed", "unchanged")) + told)
     if plan.bad:
@@ -280,6 +281,14 @@ def _summary(plan: "ImportPlan", noun: str, words: tuple[str, str, str]) -> str:
         more = f" and {len(plan.also_made) - 5:,} more" if len(plan.also_made) > 5 else ""
         with_them = f" With them: {', '.join(plan.also_made[:5])}{more}."
     return f"{', '.join(told)}.{with_them}"
+
+
+def _nothing(plan: "ImportPlan") -> str:
+    from mailcrm.render import number
+
+    told = [f"{plan.unchanged:,} there already"] if plan.unchanged else []
+    told += [f"{number(len(plan.bad), 'row')} left out"] if plan.bad else []
+    return f"There is nothing to import: {', '.join(told) or 'the file has no rows'}."
 
 
 def _report(

@@ -151,12 +151,17 @@ def delete_lead(db: Database, known: Lead) -> None:
 
     The deal has its conversations by the lead's links, some of which are not the viewer's to change.
     """
+    require_deletable(known)
+    records.delete(db, "delete_lead", known.id, "lead")
+
+
+def require_deletable(known: Lead) -> None:
+    """Raise UsageError for a lead that is a deal now."""
     if known.deal_id is not None:
         raise UsageError(
             f"Lead {known.id} {known.title} is deal {known.deal_id} now, which has its conversations.",
             hint=f"Without both: mailcrm deal delete {known.deal_id}, then lead delete {known.id}",
         )
-    records.delete(db, "delete_lead", known.id, "lead")
 
 
 def titles(db: Database, ids: Iterable[int]) -> dict[int, str]:

@@ -8,7 +8,8 @@ from mailcrm.core.model import Pipeline, Stage
 from mailcrm.store import records
 from mailcrm.store.database import Database
 
-_MOVE = "Move them first: mailcrm deal edit DEAL --stage STAGE"
+_MOVE = "Move its deals first: mailcrm deal edit DEAL --stage STAGE"
+_MOVE_AWAY = "Move its deals first: mailcrm deal edit DEAL --pipeline PIPELINE --stage STAGE"
 
 
 def pipelines(db: Database) -> list[Pipeline]:
@@ -53,7 +54,9 @@ def create_pipeline(db: Database, *, name: str, stages: Sequence[str]) -> Pipeli
     if not steps:
         raise UsageError("A pipeline has at least one stage.", hint="Add: --stage NAME")
     if len({step.casefold() for step in steps}) < len(steps):
-        raise UsageError("The stages of a pipeline have different names.")
+        raise UsageError(
+            "The stages of a pipeline have different names.", hint="Give each --stage another name."
+        )
     with db.transaction():
         _require_free(db, called)
         pipeline_id = db.insert("create_pipeline", name=called)
@@ -74,10 +77,18 @@ def rename_pipeline(db: Database, known: Pipeline, name: str) -> Pipeline:
 def delete_pipeline(db: Database, known: Pipeline) -> None:
     """Remove a pipeline without deals; raises UsageError for one with deals, and for the last one."""
     with db.transaction():
-        if len(pipelines(db)) == 1:
-            raise UsageError("The last pipeline stays: every deal is in one.")
-        _require_empty(db, f"Pipeline {known.name}", known.stages)
+        require_deletable(db, known)
         db.write("delete_pipeline", id=known.id)
+
+
+def require_deletable(db: Database, known: Pipeline) -> None:
+    """Raise UsageError for a pipeline with deals, and for the last one."""
+    if len(pipelines(db)) == 1:
+        raise UsageError(
+            "The last pipeline stays: every deal is in one.",
+            hint="Make another one first: mailcrm pipeline create NAME --stage STAGE",
+        )
+    _require_empty(db, f"Pipeline {known.name}", known.stages, _MOVE_AWAY)
 
 
 def add_stage(db: Database, known: Pipeline, name: str) -> Pipeline:
@@ -102,8 +113,11 @@ def remove_stage(db: Database, known: Pipeline, step: Stage) -> Pipeline:
     """Remove a stage without deals; raises UsageError for one with deals, and for the last one."""
     with db.transaction():
         if len(known.stages) == 1:
-            raise UsageError(f"{step.name} is the last stage of pipeline {known.name}.")
-        _require_empty(db, f"Stage {step.name}", [step])
+            raise UsageError(
+                f"{step.name} is the last stage of pipeline {known.name}.",
+                hint=f"Add another one first: mailcrm pipeline add-stage {known.id} NAME",
+            )
+        _require_empty(db, f"Stage {step.name}", [step], _MOVE)
         db.write("remove_stage", id=step.id)
     return pipeline(db, str(known.id))
 
@@ -120,8 +134,8 @@ def _require_free_stage(known: Pipeline, name: str, but: Stage | None = None) ->
             raise AlreadyExists(f"Pipeline {known.name} has a stage {one.name} already.")
 
 
-def _require_empty(db: Database, what: str, steps: Sequence[Stage]) -> None:
+def _require_empty(db: Database, what: str, steps: Sequence[Stage], hint: str) -> None:
     (row,) = db.read("deals_in_stages", ids=[step.id for step in steps])
     if row["count"]:
         deals = "a deal" if row["count"] == 1 else f"{row['count']:,} deals"
-        raise UsageError(f"{what} has {deals}, so it stays.", hint=_MOVE)
+        raise UsageError(f"{what} has {deals}, so it stays.", hint=hint)

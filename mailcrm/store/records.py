@@ -61,7 +61,10 @@ def name(text: str, noun: str) -> str:
     """Return a name as it is stored, on one line; raises UsageError for an empty or an overlong one."""
     plain = " ".join(_storable(text).split())
     if not plain:
-        raise UsageError(f"A {noun} needs a name.")
+        raise UsageError(
+            f"{'An' if noun == 'organization' else 'A'} {noun} needs a name.",
+            hint="Give it at least one letter or digit.",
+        )
     return brief(plain, f"the name of a {noun}")
 
 
@@ -70,7 +73,8 @@ def brief(text: str, what: str) -> str:
     plain = " ".join(_storable(text).split())
     if len(plain) > NAME_CHARACTERS:
         raise UsageError(
-            f"{what[:1].upper()}{what[1:]} has at most {NAME_CHARACTERS} characters, not {len(plain):,}."
+            f"{what[:1].upper()}{what[1:]} has at most {NAME_CHARACTERS} characters, not {len(plain):,}.",
+            hint="Make it shorter.",
         )
     return plain
 
@@ -79,7 +83,10 @@ def notes(text: str) -> str:
     """Return notes as they are stored; raises UsageError for overlong ones."""
     plain = _storable(text).strip()
     if len(plain) > NOTES_CHARACTERS:
-        raise UsageError(f"Notes have at most {NOTES_CHARACTERS:,} characters, not {len(plain):,}.")
+        raise UsageError(
+            f"Notes have at most {NOTES_CHARACTERS:,} characters, not {len(plain):,}.",
+            hint="Make them shorter.",
+        )
     return plain
 
 

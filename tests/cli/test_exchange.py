@@ -28,7 +28,7 @@ def file(desk: Desk, name: str, content: str | bytes) -> str:
 @pytest.mark.rule("import-good-rows")
 def test_good_rows_go_in_bad_ones_are_listed_and_the_exit_code_says_so(here: Desk) -> None:
     table = file(here, "people.csv", TABLE.encode("utf-16"))
-    done = here.try_to("contact", "import", table)
+    done = here.try_to("contact", "import", table, "--yes")
     assert done.code == 1
     assert done.rows == [
         ["3", "'lee at' is no e-mail address"],
@@ -51,10 +51,23 @@ def test_at_a_terminal_the_columns_are_shown_and_asked_about(here: Desk) -> None
     assert code == 1
     assert "E-Mail" in told
     assert "(left out)" in told
-    assert "Nothing was imported." in told
+    assert "Nothing was changed." in told
     code, told = here.talk("contact", "import", table, said=[("Import them?", "y\n")])
     assert code == 0
     assert "1 contact made." in told
+
+
+def test_an_import_is_not_done_unasked_and_one_with_nothing_to_do_does_not_ask(here: Desk) -> None:
+    table = file(here, "people.csv", "Name,E-mail\nKim,kim@example.kr\n")
+    refused = here.try_to("contact", "import", table)
+    assert refused.code == 2
+    assert "An import needs --yes when nobody can be asked." in refused.err
+    assert here.run("contact", "list", "--json").json == []
+    here.run("contact", "import", table, "-y")
+    code, told = here.talk("contact", "import", table, said=[])
+    assert code == 0
+    assert "There is nothing to import: 1 there already." in told
+    assert "Import them?" not in told
 
 
 def test_a_person_says_what_a_column_is(here: Desk) -> None:
@@ -62,7 +75,7 @@ def test_a_person_says_what_a_column_is(here: Desk) -> None:
     refused = here.try_to("contact", "import", table)
     assert refused.code == 2
     assert "--column" in refused.err
-    here.run("contact", "import", table, "--column", "wer=name", "--column", "Foo=Bar=address")
+    here.run("contact", "import", table, "--column", "wer=name", "--column", "Foo=Bar=address", "--yes")
     assert here.run("contact", "show", "kim@example.kr", "--json").json["contact"]["name"] == "Kim"
 
 
@@ -89,17 +102,18 @@ def test_what_is_exported_is_imported_into_another_store_as_it_was(
         '"one\ntwo; three, \\four"\n'
         "Lee,lee@example.kr,,,,\n"
     )
-    here.run("contact", "import", file(here, "table.csv", table))
+    here.run("contact", "import", file(here, "table.csv", table), "--yes")
     exported = str(here.home / name)
     here.run("contact", "export", exported, *words)
     other = Desk(tmp_path / "other")
     other.home.mkdir()
     other.run("init", "--address", ANN, "--name", "Ann")
-    other.run("contact", "import", exported)
+    other.run("contact", "import", exported, "--yes")
     assert other.run("contact", "list", "--json").json == here.run("contact", "list", "--json").json
     refused = here.try_to("contact", "export", exported, *words)
     assert refused.code == 65
     assert "is there already" in refused.err
+    assert "Name another file." in refused.err
 
 
 def test_contacts_are_exported_to_standard_output_and_imported_from_standard_input(here: Desk) -> None:
@@ -122,9 +136,10 @@ def test_a_vcard_is_no_deal_and_a_file_that_is_not_there_no_table(here: Desk) ->
 
 def test_an_item_is_read_as_a_person_says(here: Desk) -> None:
     table = file(here, "deals.csv", 'Title,Value,Stage,Close date\nPaper,"1,200",Offer,03/04/2026\n')
-    assert here.try_to("deal", "import", table).code == 1
+    assert here.try_to("deal", "import", table, "--yes").code == 1
     here.run(
         *("deal", "import", table, "--decimals", "comma", "--dates", "month-first", "--pipeline", "Sales"),
+        "--yes",
     )
     deal = json.loads(here.run("deal", "list", "--json").out)[0]
     assert (deal["value"], deal["stage"], deal["expected_close"]) == ("1.200", "Offer", "2026-03-04")

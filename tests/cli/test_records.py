@@ -253,11 +253,78 @@ def test_deleting_says_what_is_linked_and_asks(office: Desk) -> None:
     assert "--yes" in refusal
     told = answering(office, "n\n", "contact", "delete", "Kim")
     assert linked in told
-    assert "Nothing was deleted." in told
+    assert "Nothing was changed." in told
     assert len(office.run("contact", "list").rows) == 1
     assert "Contact 1 Kim is deleted." in answering(office, "y\n", "contact", "delete", "Kim")
     assert office.run("contact", "list").out == ""
     assert len(office.run("inbox").rows) == 2
+
+
+@pytest.mark.rule("record-delete")
+@pytest.mark.parametrize("noun", ["contact", "org", "deal", "lead", "pipeline", "label"])
+def test_a_no_ends_each_deletion_alike(office: Desk, noun: str) -> None:
+    office.run("contact", "create", "Kim", "--address", KIM)
+    office.run("pipeline", "create", "Partners", "--stage", "First")
+    office.run("label", "create", "hot")
+    for words in (("org",), ("deal",), ("lead", "--contact", "Kim")):
+        office.run(words[0], "create", "Mine", *words[1:])
+    which = "2" if noun == "pipeline" else "1"
+    before = office.run(noun, "list").out
+    code, told = office.talk(noun, "delete", which, said=[("Delete ", "n\n")])
+    assert code == 1
+    assert told.endswith("Nothing was changed.\n")
+    assert "needs --yes when nobody can be asked." in refused(office, noun, "delete", which)
+    assert office.run(noun, "list").out == before
+    office.run(noun, "delete", which, "-y")
+    assert office.run(noun, "list").out != before
+
+
+@pytest.mark.rule("record-pipeline")
+def test_what_has_deals_is_refused_before_a_question(office: Desk) -> None:
+    office.run("pipeline", "create", "Partners", "--stage", "First", "--stage", "Second")
+    office.run("deal", "create", "Pumps", "--pipeline", "Partners")
+    for words in (("pipeline", "delete", "Partners"), ("pipeline", "remove-stage", "Partners", "First")):
+        code, told = office.talk(*words, said=[])
+        assert code == 2
+        assert "has a deal, so it stays." in told
+        assert "mailcrm deal edit DEAL" in told
+        assert "Delete" not in told
+    office.run("deal", "delete", "Pumps", "--yes")
+    office.run("pipeline", "delete", "Partners", "--yes")
+    assert "pipeline create NAME" in refused(office, "pipeline", "delete", "Sales")
+    office.run("contact", "create", "Kim", "--address", KIM)
+    office.run("lead", "create", "Valves", "--contact", "Kim")
+    office.run("lead", "convert", "Valves")
+    code, told = office.talk("lead", "delete", "Valves", said=[])
+    assert (code, "is deal 1 now" in told) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        *(
+            (("deal", "create", "X", "--value", value), "Write it like 1500.50")
+            for value in ("1.500,50", "1,000", "₩1000", "-5", "1" * 16)
+        ),
+        (("lead", "edit", "1", "--value", "many"), "Write it like 1500.50"),
+        (("deal", "create", "X", "--value", "1", "--currency", "euros"), "Write it like EUR"),
+        (("deal", "create", "X", "--currency", "EUR"), "Add: --value N"),
+        (("deal", "create", "X", "--expected-close", "soon"), "Write it like 2026-09-30."),
+        (("contact", "create", "X", "--address", "x"), "Write it like kim@example.com."),
+        (("contact", "edit", "1", "--remove-phone", "5"), "See `mailcrm contact show 1`."),
+        (("deal", "edit", "1", "--remove-contact", "1"), "See `mailcrm deal show 1`."),
+        (("lead", "edit", "1", "--remove-contact", "2"), "See `mailcrm lead show 1`."),
+        (("org", "create", " "), "An organization needs a name."),
+    ],
+)
+def test_who_is_refused_reads_what_to_do(office: Desk, words: tuple[str, ...], hint: str) -> None:
+    office.run("contact", "create", "Kim", "--address", KIM)
+    office.run("contact", "create", "Lee", "--address", LEE)
+    office.run("deal", "create", "Pumps")
+    office.run("lead", "create", "Valves", "--contact", "Kim")
+    told = refused(office, *words)
+    assert hint in told
+    assert "mailcrm --help" not in told
 
 
 @pytest.mark.rule("records-who")
