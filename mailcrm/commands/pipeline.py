@@ -89,13 +89,29 @@ def delete(context: typer.Context, pipeline: _Pipeline, yes: record.Yes = False)
 
 
 @_app.command("add-stage")
-def add_stage(context: typer.Context, pipeline: _Pipeline, name: _NewName) -> None:
-    """Add a stage at the end of a pipeline."""
+def add_stage(
+    context: typer.Context,
+    pipeline: _Pipeline,
+    name: _NewName,
+    after: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="behind this one; at the end when left out")
+    ] = None,
+    first: Annotated[bool, typer.Option("--first", help="before all others")] = False,
+) -> None:
+    """Add a stage to a pipeline."""
+    from mailcrm.core.errors import UsageError
     from mailcrm.store import pipelines
 
     invocation: Invocation = context.obj
+    if first and after is not None:
+        raise UsageError("Say --after or --first, not both.", hint="Leave one of them out.")
     with invocation.open_store() as db:
-        changed = pipelines.add_stage(db, pipelines.pipeline(db, pipeline), name)
+        found = pipelines.pipeline(db, pipeline)
+        following = found.stages if first else ()
+        if after is not None:
+            place = found.stages.index(pipelines.stage(found, after))
+            following = found.stages[place + 1 :]
+        changed = pipelines.add_stage(db, found, name, before=following[0] if following else None)
     _tell(invocation, changed)
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from mailcrm.core.errors import AlreadyExists, UsageError
+from mailcrm.core.errors import AlreadyExists, NotFound, UsageError
 from mailcrm.core.model import Pipeline, Stage
 from mailcrm.store import records
 from mailcrm.store.database import Database
@@ -45,6 +45,23 @@ def stage(known: Pipeline, text: str) -> Stage:
             hint=f"It has: {', '.join(one.name for one in known.stages)}",
         )
     return records.only(found, "stage", text, lambda one: (one.id, one.name))
+
+
+def stages_called(known: Sequence[Pipeline], text: str) -> list[Stage]:
+    """Return the stage with this number, or those with this name or its beginning: one in each pipeline.
+
+    Raises NotFound, or NeedsChoice when different names begin so.
+    """
+    steps = [step for one in known for step in one.stages]
+    ids = [step.id for step in steps if str(step.id) == text.strip()] or records.named(
+        [{"id": step.id, "name": step.name} for step in steps], text
+    )
+    found = [step for step in steps if step.id in ids]
+    if not found:
+        raise NotFound(f"There is no stage {text!r}.", hint="See `mailcrm pipeline list`.")
+    if len({step.name.casefold() for step in found}) > 1:
+        records.only(found, "stage", text, lambda step: (step.id, step.name))
+    return found
 
 
 def create_pipeline(db: Database, *, name: str, stages: Sequence[str]) -> Pipeline:
@@ -91,12 +108,14 @@ def require_deletable(db: Database, known: Pipeline) -> None:
     _require_empty(db, f"Pipeline {known.name}", known.stages, _MOVE_AWAY)
 
 
-def add_stage(db: Database, known: Pipeline, name: str) -> Pipeline:
-    """Add a stage at the end of a pipeline; raises AlreadyExists."""
+def add_stage(db: Database, known: Pipeline, name: str, *, before: Stage | None = None) -> Pipeline:
+    """Add a stage `before` another one, or at the end of a pipeline; raises AlreadyExists."""
     called = records.name(name, "stage")
     with db.transaction():
         _require_free_stage(known, called)
-        db.write("add_stage", pipeline_id=known.id, name=called)
+        if before is not None:
+            db.write("make_room", stage_id=before.id)
+        db.write("add_stage", pipeline_id=known.id, name=called, before_id=before.id if before else None)
     return pipeline(db, str(known.id))
 
 
