@@ -9,9 +9,10 @@ from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import DealStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
-    from mailcrm.core.model import Contact, Stage
+    from mailcrm.core.model import Contact, Deal, Stage
     from mailcrm.store import Database
 
 _app = typer.Typer(help="Deals and their conversations.", no_args_is_help=True)
@@ -34,16 +35,34 @@ PipelineName = Annotated[str | None, typer.Option("--pipeline", metavar="P", hel
 def list_deals(
     context: typer.Context,
     status: Annotated[DealStatus | None, typer.Option(help="only deals of this status")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option("--pipeline", metavar="P", help="only in this pipeline")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", metavar="S", help="only in this stage, of any pipeline")
+    ] = None,
+    org: record.OnlyOrg = None,
+    contact: record.OnlyContact = None,
+    owner: record.OnlyOwner = None,
     limit: record.Limit = 200,
 ) -> None:
     """List deals, the newest first."""
     from mailcrm.core.money import worth
     from mailcrm.render import Column
-    from mailcrm.store import deals
+    from mailcrm.store import deals, pipelines
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = deals.deals(db, status=status, limit=limit + 1)
+        several = pipeline is None and len(pipelines.pipelines(db)) > 1
+        rows = deals.deals(
+            db,
+            status=status,
+            organization_id=record.organization_id(db, org),
+            contact_id=record.contact_id(db, contact),
+            owner_id=record.any_owner_id(db, owner),
+            stages=_stages(db, pipeline, stage),
+            limit=limit + 1,
+        )
     if invocation.display.as_json:
         invocation.display.document(rows[:limit])
         return
@@ -56,6 +75,7 @@ def list_deals(
             Column(heading="CONTACTS", ratio=2, style="green"),
             Column(heading="STAGE", ratio=2, room=80),
             Column(heading="ORGANIZATION", ratio=2, style="green", room=100),
+            Column(heading="EXPECTED", piped=not any(row.expected_close for row in rows)),
         ],
         [
             (
@@ -64,14 +84,19 @@ def list_deals(
                 row.title,
                 worth(row.value, row.currency),
                 ", ".join(row.contacts),
-                row.stage,
+                f"{row.stage} ({row.pipeline})" if several else row.stage,
                 row.organization,
+                None if row.expected_close is None else row.expected_close.isoformat(),
             )
             for row in rows
         ],
         limit=limit,
-        empty="No deals yet. Make one: mailcrm deal create TITLE --contact CONTACT",
+        empty="No such deals."
+        if status or pipeline or stage or org or contact or owner
+        else "No deals yet. Make one: mailcrm deal create TITLE --contact CONTACT",
     )
+    if invocation.display.terminal and (told := _totals(rows[:limit])):
+        invocation.display.note(told)
 
 
 @_app.command("show")
@@ -284,6 +309,30 @@ def chosen_stage(
     else:
         found = next(one for one in pipelines.pipelines(db) if usual in (None, one.name))
     return found.stages[0] if stage is None else pipelines.stage(found, stage)
+
+
+def _stages(db: "Database", pipeline: str | None, stage: str | None) -> "Sequence[Stage] | None":
+    """Return the stages to list, None for all; raises NotFound, NeedsChoice or UsageError."""
+    from mailcrm.store import pipelines
+
+    if pipeline is not None:
+        found = pipelines.pipeline(db, pipeline)
+        return found.stages if stage is None else [pipelines.stage(found, stage)]
+    return None if stage is None else pipelines.stages_called(pipelines.pipelines(db), stage)
+
+
+def _totals(rows: "Sequence[Deal]") -> str:
+    """Return how many of these deals are open, and what they are worth, or nothing."""
+    from mailcrm.core.money import totals
+    from mailcrm.render import number
+
+    going = [row for row in rows if row.status is DealStatus.OPEN]
+    if not going:
+        return ""
+    told = totals((row.value, row.currency) for row in going if row.value is not None)
+    unknown = sum(row.value is None for row in going)
+    told += [f"{unknown:,} without a value"] if unknown and told else []
+    return f"{number(len(going), 'open deal')}{': ' if told else ''}{', '.join(told)}"
 
 
 def home_of(people: "list[Contact]") -> int | None:

@@ -24,16 +24,28 @@ def add_to(app: typer.Typer) -> None:
 def list_leads(
     context: typer.Context,
     status: Annotated[LeadStatus | None, typer.Option(help="only leads of this status")] = None,
+    org: record.OnlyOrg = None,
+    contact: record.OnlyContact = None,
+    owner: record.OnlyOwner = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="L", help="only with this label")] = None,
     limit: record.Limit = 200,
 ) -> None:
     """List leads, the newest first."""
     from mailcrm.core.money import worth
     from mailcrm.render import Column
-    from mailcrm.store import leads
+    from mailcrm.store import labels, leads
 
     invocation: Invocation = context.obj
     with invocation.open_store() as db:
-        rows = leads.leads(db, status=status, limit=limit + 1)
+        rows = leads.leads(
+            db,
+            status=status,
+            organization_id=record.organization_id(db, org),
+            contact_id=record.contact_id(db, contact),
+            owner_id=record.any_owner_id(db, owner),
+            label_id=None if label is None else labels.label(db, label).id,
+            limit=limit + 1,
+        )
     if invocation.display.as_json:
         invocation.display.document(rows[:limit])
         return
@@ -60,7 +72,9 @@ def list_leads(
             for row in rows
         ],
         limit=limit,
-        empty="No leads yet. Make one: mailcrm lead create TITLE --contact CONTACT",
+        empty="No such leads."
+        if status or org or contact or owner or label
+        else "No leads yet. Make one: mailcrm lead create TITLE --contact CONTACT",
     )
 
 

@@ -23,6 +23,9 @@ OwnerName = Annotated[
 ]
 OtherOwner = Annotated[str | None, typer.Option("--owner", metavar="MEMBER", help="whose it is from now on")]
 Org = Annotated[str | None, typer.Option("--org", metavar="ORG", help="number, domain or name")]
+OnlyOrg = Annotated[str | None, typer.Option("--org", metavar="ORG", help="only of this organization")]
+OnlyContact = Annotated[str | None, typer.Option("--contact", metavar="C", help="only with this contact")]
+OnlyOwner = Annotated[str | None, typer.Option("--owner", metavar="MEMBER", help="only of this member")]
 NoOrg = Annotated[bool, typer.Option("--no-org", help="of no organization")]
 Emails = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="how many emails")]
 Before = Annotated[
@@ -92,6 +95,20 @@ def owner_name(db: "Database", member_id: int | None) -> str:
     from mailcrm.store import members
 
     return next((one.name for one in members.members(db) if one.id == member_id), "")
+
+
+def any_owner_id(db: "Database", text: str | None) -> int | None:
+    """Return the number of the member who is named, a former one too; raises NotFound."""
+    from mailcrm.store import members
+
+    return None if text is None else members.member(db, text).id
+
+
+def contact_id(db: "Database", text: str | None) -> int | None:
+    """Return the number of the contact that is named; raises NotFound or NeedsChoice."""
+    from mailcrm.store import contacts
+
+    return None if text is None else contacts.contact(db, text).id
 
 
 def organization_id(db: "Database", text: str | None) -> int | None:

@@ -1,5 +1,7 @@
 """What a sum of money is: a decimal number and a currency (ISO 4217)."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 from mailcrm.core.errors import UsageError
@@ -35,6 +37,14 @@ def currency(text: str, value: str | None) -> str:
     if value is None:
         raise UsageError("A currency goes with a value.", hint="Add: --value N")
     return text.upper()
+
+
+def totals(sums: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Return what sums come to for a person, one for each currency, by its name."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for value, unit in sums:
+        found[unit or ""] += Decimal(value)
+    return [worth(f"{total:f}", unit) for unit, total in sorted(found.items())]
 
 
 def worth(value: str | None, unit: str | None) -> str:

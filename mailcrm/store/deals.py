@@ -12,10 +12,27 @@ from mailcrm.store.suggestions import look_again
 
 
 def deals(
-    db: Database, *, status: DealStatus | None, limit: int, organization_id: int | None = None
+    db: Database,
+    *,
+    status: DealStatus | None,
+    limit: int,
+    organization_id: int | None = None,
+    contact_id: int | None = None,
+    owner_id: int | None = None,
+    stages: Iterable[Stage] | None = None,
 ) -> list[Deal]:
-    """Return deals, the newest first."""
-    return _deals(db, db.read("deals", status=status, organization_id=organization_id, limit=limit))
+    """Return deals, the newest first: all, or those for which all that is named holds."""
+    rows = db.read(
+        "deals",
+        status=status,
+        organization_id=organization_id,
+        contact_id=contact_id,
+        owner_id=owner_id,
+        anywhere=stages is None,
+        ids=[step.id for step in stages or ()],
+        limit=limit,
+    )
+    return _deals(db, rows)
 
 
 def deal(db: Database, text: str) -> Deal:

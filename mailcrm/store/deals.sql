@@ -7,6 +7,10 @@ JOIN pipeline p ON p.id = s.pipeline_id
 LEFT JOIN organization o ON o.id = d.organization_id
 WHERE (CAST(:status AS TEXT) IS NULL OR d.status = :status)
   AND (CAST(:organization_id AS BIGINT) IS NULL OR d.organization_id = CAST(:organization_id AS BIGINT))
+  AND (CAST(:owner_id AS BIGINT) IS NULL OR d.owner_id = CAST(:owner_id AS BIGINT))
+  AND (CAST(:contact_id AS BIGINT) IS NULL
+       OR d.id IN (SELECT dc.deal_id FROM deal_contact dc WHERE dc.contact_id = CAST(:contact_id AS BIGINT)))
+  AND (CAST(:anywhere AS BOOLEAN) OR d.stage_id IN {each:ids})
 ORDER BY d.id DESC LIMIT :limit
 
 -- deal_titles --

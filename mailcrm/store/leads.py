@@ -14,10 +14,26 @@ from mailcrm.store.suggestions import look_again
 
 
 def leads(
-    db: Database, *, status: LeadStatus | None, limit: int, organization_id: int | None = None
+    db: Database,
+    *,
+    status: LeadStatus | None,
+    limit: int,
+    organization_id: int | None = None,
+    contact_id: int | None = None,
+    owner_id: int | None = None,
+    label_id: int | None = None,
 ) -> list[Lead]:
-    """Return leads, the newest first."""
-    return _leads(db, db.read("leads", status=status, organization_id=organization_id, limit=limit))
+    """Return leads, the newest first: all, or those for which all that is named holds."""
+    rows = db.read(
+        "leads",
+        status=status,
+        organization_id=organization_id,
+        contact_id=contact_id,
+        owner_id=owner_id,
+        label_id=label_id,
+        limit=limit,
+    )
+    return _leads(db, rows)
 
 
 def lead(db: Database, text: str) -> Lead:

@@ -4,6 +4,11 @@ SELECT x.id, x.title, x.status, x.owner_id, x.value, x.currency, x.organization_
 FROM lead x LEFT JOIN organization o ON o.id = x.organization_id
 WHERE (CAST(:status AS TEXT) IS NULL OR x.status = :status)
   AND (CAST(:organization_id AS BIGINT) IS NULL OR x.organization_id = CAST(:organization_id AS BIGINT))
+  AND (CAST(:owner_id AS BIGINT) IS NULL OR x.owner_id = CAST(:owner_id AS BIGINT))
+  AND (CAST(:contact_id AS BIGINT) IS NULL
+       OR x.id IN (SELECT lc.lead_id FROM lead_contact lc WHERE lc.contact_id = CAST(:contact_id AS BIGINT)))
+  AND (CAST(:label_id AS BIGINT) IS NULL
+       OR x.id IN (SELECT ll.lead_id FROM lead_label ll WHERE ll.label_id = CAST(:label_id AS BIGINT)))
 ORDER BY x.id DESC LIMIT :limit
 
 -- lead_titles --

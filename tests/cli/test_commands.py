@@ -266,7 +266,7 @@ def test_lists_in_a_pipe_are_tab_separated_without_headings(desk: Desk) -> None:
     ((*kim, last, note),) = desk.run("contact", "list").rows
     assert (kim, note) == (["1", "Kim", KIM, ""], "")
     assert datetime.fromisoformat(last) == YESTERDAY
-    assert desk.run("deal", "list").out == "1\topen\tPumps\t90 EUR\tKim\tQualified\t\n"
+    assert desk.run("deal", "list").out == "1\topen\tPumps\t90 EUR\tKim\tQualified\t\t\n"
     (hit,) = desk.run("search", "다이어프램").rows
     assert "견적 요청" in hit
     assert [row[:2] for row in desk.run("account", "list").rows] == [["1", ANN]]

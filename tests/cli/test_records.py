@@ -208,6 +208,76 @@ def test_a_deal_goes_through_the_stages_of_a_pipeline(office: Desk) -> None:
     assert [row[3] for row in office.run("pipeline", "list").rows][-2:] == ["First", "Second"]
 
 
+@pytest.mark.rule("record-deal")
+def test_a_list_of_deals_is_narrowed_and_added_up(office: Desk) -> None:
+    office.run("contact", "create", "Kim", "--address", KIM)
+    office.run("org", "create", "Acme")
+    office.run("deal", "create", "Pumps", "--contact", "Kim", "--value", "12000", "--currency", "EUR")
+    assert "EXPECTED" not in office.at_a_terminal("deal", "list")
+    assert office.run("deal", "list").rows[0][5] == "Qualified"
+    office.run("deal", "create", "Valves", "--value", "1200000", "--currency", "KRW", "--org", "Acme")
+    office.run("pipeline", "create", "Partners", "--stage", "First", "--stage", "Qualified")
+    office.run("deal", "create", "Pipes", "--value", "400", "--currency", "EUR", "--pipeline", "Partners")
+    office.run("deal", "create", "Won", "--stage", "meet", "--expected-close", "2026-09-30")
+    assert office.run("deal", "won", "Won").out == ""
+
+    def listed(*words: str) -> list[str]:
+        return [row[2] for row in office.run("deal", "list", *words).rows]
+
+    assert [row[5] for row in office.run("deal", "list").rows] == [
+        "Meeting (Sales)",
+        "First (Partners)",
+        "Qualified (Sales)",
+        "Qualified (Sales)",
+    ]
+    assert office.run("deal", "list", "--pipeline", "Partners").rows[0][5] == "First"
+    assert office.run("deal", "list", "--status", "won").rows[0][7] == "2026-09-30"
+    assert "2026-09-30" in office.at_a_terminal("deal", "list", COLUMNS="80")
+    assert listed("--org", "Acme") == ["Valves"]
+    assert listed("--contact", KIM, "--owner", "Ann") == ["Pumps"]
+    assert listed("--stage", "qual") == ["Valves", "Pumps"]
+    assert listed("--pipeline", "Sales", "--stage", "Meeting", "--status", "won") == ["Won"]
+    assert "has no stage" in refused(office, "deal", "list", "--pipeline", "Partners", "--stage", "Meeting")
+    assert "pipeline list" in refused(office, "deal", "list", "--stage", "Nope", code=66)
+    assert said(office, "deal", "list", "--contact", KIM, "--status", "lost") == "No such deals."
+    assert "open deal" not in office.run("deal", "list").err
+    _, told = office.talk("deal", "list", said=[])
+    assert told.endswith("3 open deals: 12,400 EUR, 1,200,000 KRW\n")
+    office.run("deal", "create", "New")
+    _, told = office.talk("deal", "list", "--limit", "2", said=[])
+    assert told.endswith("1 open deal\n")
+    _, told = office.talk("deal", "list", "--limit", "3", said=[])
+    assert told.endswith("2 open deals: 400 EUR, 1 without a value\n")
+
+
+@pytest.mark.rule("record-lead")
+def test_a_list_of_leads_is_narrowed(office: Desk) -> None:
+    office.run("contact", "create", "Kim", "--address", KIM)
+    office.run("org", "create", "Acme")
+    office.run("lead", "create", "Pumps", "--contact", "Kim", "--label", "hot")
+    office.run("lead", "create", "Valves", "--org", "Acme")
+
+    def listed(*words: str) -> list[str]:
+        return [row[2] for row in office.run("lead", "list", *words).rows]
+
+    assert listed("--org", "Acme", "--owner", "Ann") == ["Valves"]
+    assert listed("--contact", KIM) == listed("--label", "HOT") == ["Pumps"]
+    assert said(office, "lead", "list", "--org", "Acme", "--contact", KIM) == "No such leads."
+    refused(office, "lead", "list", "--label", "cold", code=66)
+
+
+@pytest.mark.rule("record-pipeline")
+def test_a_stage_is_put_behind_another_or_first(office: Desk) -> None:
+    office.run("pipeline", "create", "Partners", "--stage", "One", "--stage", "Three")
+    office.run("pipeline", "add-stage", "Partners", "Two", "--after", "One")
+    office.run("pipeline", "add-stage", "Partners", "Zero", "--first")
+    assert said(office, "pipeline", "add-stage", "Partners", "Four", "--after", "Three") == (
+        "Pipeline 2 Partners: Zero, One, Two, Three, Four."
+    )
+    assert "not both" in refused(office, "pipeline", "add-stage", "2", "X", "--first", "--after", "One")
+    assert "has no stage" in refused(office, "pipeline", "add-stage", "2", "X", "--after", "Meeting")
+
+
 @pytest.mark.rule("lead-convert")
 def test_a_lead_becomes_a_deal_with_its_conversations(office: Desk) -> None:
     office.run("contact", "create", "Kim", "--address", KIM)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -520,6 +520,69 @@ def test_a_pipeline_has_stages_in_order(db: Database) -> None:
     for stages in ([], ["a", "A"]):
         with pytest.raises(UsageError):
             pipelines.create_pipeline(db, name="Bad", stages=stages)
+
+
+@pytest.mark.rule("record-pipeline")
+def test_a_stage_is_put_where_it_belongs(db: Database) -> None:
+    other = pipelines.create_pipeline(db, name="Other", stages=["One", "Four"])
+    sales, made = pipelines.pipelines(db)
+    made = pipelines.add_stage(db, made, "Two", before=made.stages[1])
+    made = pipelines.add_stage(db, made, "Zero", before=made.stages[0])
+    made = pipelines.add_stage(db, made, "Three", before=made.stages[3])
+    made = pipelines.add_stage(db, made, "Five")
+    assert [stage.name for stage in made.stages] == ["Zero", "One", "Two", "Three", "Four", "Five"]
+    assert pipelines.pipelines(db) == [sales, made]
+    assert made.id == other.id
+
+
+@pytest.mark.rule("record-deal")
+def test_deals_are_listed_by_what_they_have(store: Store, db: Database) -> None:
+    bob = store.add_member("bob@example.com").viewer
+    (sales,) = pipelines.pipelines(db)
+    other = pipelines.create_pipeline(db, name="Other", stages=[sales.stages[0].name, "Last"])
+    kim, lee = contact(db, "Kim", "kim@example.kr"), contact(db, "Lee", "lee@example.kr")
+    deal(db, "Pumps", kim, lee)
+    valves, pipes = deal(db, "Valves", lee), deal(db, "Pipes")
+    valves = deals.move_deal(db, valves, other.stages[0])
+    pipes = deals.edit_deal(db, replace(deals.move_deal(db, pipes, other.stages[1]), owner_id=bob.id))
+
+    def listed(**of: Any) -> list[str]:
+        return [one.title for one in deals.deals(db, status=None, limit=9, **of)]
+
+    assert listed(contact_id=kim.id) == ["Pumps"]
+    assert listed(contact_id=lee.id) == ["Valves", "Pumps"]
+    assert listed(owner_id=bob.id) == ["Pipes"]
+    assert listed(stages=other.stages) == ["Pipes", "Valves"]
+    assert listed(stages=other.stages, contact_id=lee.id) == ["Valves"]
+    assert listed(stages=[]) == []
+    assert listed(stages=pipelines.stages_called([sales, other], sales.stages[0].name.lower())) == [
+        "Valves",
+        "Pumps",
+    ]
+    assert pipelines.stages_called([sales, other], str(other.stages[0].id)) == [other.stages[0]]
+    with pytest.raises(NotFound, match="no stage 'Nope'"):
+        pipelines.stages_called([sales, other], "Nope")
+    pipelines.add_stage(db, other, "Later")
+    with pytest.raises(NeedsChoice):
+        pipelines.stages_called(pipelines.pipelines(db), "la")
+
+
+@pytest.mark.rule("record-lead")
+def test_leads_are_listed_by_what_they_have(store: Store, db: Database) -> None:
+    bob = store.add_member("bob@example.com").viewer
+    kim, lee = contact(db, "Kim", "kim@example.kr"), contact(db, "Lee", "lee@example.kr")
+    pumps, valves = lead(db, "Pumps", kim, lee), lead(db, "Valves", lee)
+    leads.edit_lead(db, replace(pumps, labels=("hot", "new")))
+    leads.edit_lead(db, replace(valves, labels=("new",), owner_id=bob.id))
+
+    def listed(**of: Any) -> list[str]:
+        return [one.title for one in leads.leads(db, status=None, limit=9, **of)]
+
+    assert listed(contact_id=kim.id) == ["Pumps"]
+    assert listed(contact_id=lee.id) == ["Valves", "Pumps"]
+    assert listed(owner_id=bob.id) == ["Valves"]
+    assert listed(label_id=labels.label(db, "hot").id) == ["Pumps"]
+    assert listed(label_id=labels.label(db, "new").id, owner_id=db.viewer.id) == ["Pumps"]
 
 
 @pytest.mark.rule("record-pipeline")
