@@ -73,7 +73,7 @@ def list_deals(
             Column(heading="TITLE", ratio=3),
             Column(heading="VALUE", right=True, most=24),
             Column(heading="CONTACTS", ratio=2, style="green"),
-            Column(heading="STAGE", ratio=2, room=80),
+            Column(heading="STAGE", ratio=3 if several else 2, room=80),
             Column(heading="ORGANIZATION", ratio=2, style="green", room=100),
             Column(heading="EXPECTED", piped=not any(row.expected_close for row in rows)),
         ],
