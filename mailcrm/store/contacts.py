@@ -156,28 +156,36 @@ def our_addresses(db: Database, addresses: Iterable[str]) -> set[str]:
 def correspondent(db: Database, thread: ThreadRow, address: str | None = None) -> tuple[str, str]:
     """Return name and address of the person outside of a thread who is no contact yet.
 
-    It is who wrote an email, no machine and with a clear From, or, where nobody did, who got ours; the
-    newest email has the name. `address` picks any of its people. Raises NeedsChoice for several, NotFound.
+    It is who wrote an email, else who got ours, else who is named beside us in one by a person; the newest
+    email has the name. One whose sender may be forged names nobody. `address` picks any of its people, whose
+    name such an email does not say. Raises NotFound, or NeedsChoice for several and for one who may be forged.
     """
-    rows = [row for row in db.read("strangers", thread_id=thread.id) if not row["unclear"]]
+    rows = db.read("strangers", thread_id=thread.id)
+    sure = [row for row in rows if not row["doubtful"]]
+    people: dict[str, str] = {}
     if address is not None:
-        rows = [row for row in rows if row["address"] == address]
-        if not rows:
+        if all(row["address"] != address for row in rows):
             raise NotFound(
                 f"{address} is not among the people of thread {thread.id} who are no contacts yet.",
                 hint=f"See who they are: mailcrm thread show {thread.id}",
             )
+        people = _called([row for row in sure if row["address"] == address]) or {address: address}
     else:
-        written = [row for row in rows if row["role"] == "from" and not row["automatic"]]
-        rows = written or [row for row in rows if row["direction"] == "out"]
-    people: dict[str, str] = {}
-    for row in rows:
-        found = row["address"]
-        if people.get(found, found) == found:
-            people[found] = called(row["name"], found)
+        by_people = [row for row in sure if not row["automatic"]]
+        people = (
+            _called([row for row in by_people if row["role"] == "from"])
+            or _called([row for row in sure if row["direction"] == "out"])
+            or _called(by_people)
+        )
     if not people:
+        doubtful = sorted({row["address"] for row in rows if row["doubtful"] and row["role"] == "from"})
+        if doubtful:
+            raise NeedsChoice(
+                f"The sender of thread {thread.id} may be forged; if you know better: --address ADDRESS",
+                candidates=doubtful[: records.MOST_CANDIDATES],
+            )
         raise NotFound(
-            f"Nobody in thread {thread.id} can become a contact: all are known, ours, machines or unclear.",
+            f"Nobody in thread {thread.id} is left to become a contact: all are known, ours, or programs.",
             hint="Make one by hand: mailcrm contact create NAME --address ADDRESS",
         )
     if len(people) > 1:
@@ -189,6 +197,16 @@ def correspondent(db: Database, thread: ThreadRow, address: str | None = None) -
         )
     ((found, name),) = people.items()
     return name[: records.NAME_CHARACTERS], found
+
+
+def _called(rows: Iterable[Row]) -> dict[str, str]:
+    """Return the first name that there is for each address, or the address."""
+    people: dict[str, str] = {}
+    for row in rows:
+        found = row["address"]
+        if people.get(found, found) == found:
+            people[found] = called(row["name"], found)
+    return people
 
 
 def names(db: Database, ids: Iterable[int]) -> dict[int, str]:

@@ -84,10 +84,10 @@ DELETE FROM main.lead_contact WHERE contact_id = :contact_id
 UPDATE main.contact SET merged_into_id = :contact_id WHERE id = :merged_id OR merged_into_id = :merged_id
 
 -- strangers --
--- The people of a thread, the newest email first, who are neither contacts nor ours; unclear where an address
--- stands in a From that could be read in another way.
+-- The people of a thread, the newest email first, who are neither contacts nor ours; doubtful in an email whose From
+-- could be read in another way, or whose sender did not write it as far as the mail server can tell.
 SELECT p.address, p.name, p.role, e.direction, e.automatic,
-       CASE WHEN e.from_ambiguous AND p.role = 'from' THEN 1 ELSE 0 END AS unclear
+       CASE WHEN e.from_ambiguous OR e.dmarc = 'fail' THEN 1 ELSE 0 END AS doubtful
 FROM email e JOIN participant p ON p.email_id = e.id
 WHERE e.thread_id = :thread_id AND p.role IN ('from', 'to', 'cc')
   AND NOT EXISTS (SELECT 1 FROM contact_address ca WHERE ca.address IN (p.address, p.untagged))

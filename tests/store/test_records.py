@@ -928,11 +928,69 @@ def test_the_newest_email_of_a_person_says_who_they_are(db: Database) -> None:
     )
     row = threads.thread(db, str(thread))
     assert contacts.correspondent(db, row) == ("Kim Min-su", "kim@example.kr")
-    with pytest.raises(NotFound, match="evil"):
-        contacts.correspondent(db, row, "evil@example.org")
     contact(db, "Kim", "kim@example.kr")
+    with pytest.raises(NeedsChoice, match="may be forged") as caught:
+        contacts.correspondent(db, row)
+    assert caught.value.candidates == ("evil@example.org",)
+    assert contacts.correspondent(db, row, "evil@example.org") == ("evil@example.org", "evil@example.org")
+    contact(db, "Evil", "evil@example.org")
     with pytest.raises(NotFound, match="Nobody in thread"):
         contacts.correspondent(db, row)
+    assert contacts.correspondent(db, row, "daemon@example.org")[1] == "daemon@example.org"
+
+
+@pytest.mark.rule("record-create-from-thread")
+@pytest.mark.parametrize("doubt", [{"from_ambiguous": True}, {"dmarc": "fail"}])
+def test_an_email_that_may_be_forged_makes_no_contact_by_itself(db: Database, doubt: dict[str, Any]) -> None:
+    account = connect(db, FIRST)
+    people = {FROM: "ceo@example.org", CC: "aide@example.org", TO: FIRST}
+    forged = named(letter(1, "a@example.org", people=people, **doubt), kim="The boss")
+    thread = receive(db, account, forged)
+    row = threads.thread(db, str(thread))
+    with pytest.raises(NeedsChoice, match="may be forged") as caught:
+        contacts.correspondent(db, row)
+    assert caught.value.candidates == ("ceo@example.org",)
+    for address in ("ceo@example.org", "aide@example.org"):
+        assert contacts.correspondent(db, row, address) == (address, address)
+    receive(
+        db, account, letter(2, "b@example.org", references=["a@example.org"], people={FROM: "kim@example.kr"})
+    )
+    assert contacts.correspondent(db, row)[1] == "kim@example.kr"
+
+
+@pytest.mark.rule("record-create-from-thread")
+def test_who_is_named_beside_a_known_writer_is_the_one_who_is_left(db: Database) -> None:
+    account = connect(db, FIRST)
+    people = {FROM: "kim@example.kr", CC: "park@example.kr", TO: FIRST}
+    thread = receive(
+        db,
+        account,
+        letter(1, "a@example.org", people=people),
+        letter(
+            2,
+            "b@example.org",
+            references=["a@example.org"],
+            automatic=True,
+            people={FROM: "daemon@example.org", CC: "list@example.org"},
+        ),
+    )
+    row = threads.thread(db, str(thread))
+    assert contacts.correspondent(db, row)[1] == "kim@example.kr"
+    contact(db, "Kim", "kim@example.kr")
+    assert contacts.correspondent(db, row)[1] == "park@example.kr"
+    receive(
+        db,
+        account,
+        letter(
+            3,
+            "c@example.org",
+            references=["a@example.org"],
+            people={FROM: "kim@example.kr", CC: "lee@example.kr", TO: FIRST},
+        ),
+    )
+    with pytest.raises(NeedsChoice) as caught:
+        contacts.correspondent(db, row)
+    assert sorted(caught.value.candidates) == ["lee@example.kr", "park@example.kr"]
 
 
 @pytest.mark.rule("record-create-from-thread")
