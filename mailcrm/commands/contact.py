@@ -9,7 +9,7 @@ from mailcrm.commands import answers, record, record_export, record_import
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
-    from mailcrm.core.model import Contact
+    from mailcrm.core.model import Contact, Deal, Lead
     from mailcrm.store import Database
 
 _app = typer.Typer(help="Contacts and their conversations.", no_args_is_help=True)
@@ -77,9 +77,10 @@ def show(
     before: record.Before = None,
     full: record.Full = False,
 ) -> None:
-    """Show a contact and the timeline of conversations, the newest first."""
+    """Show a contact with open deals and leads, and the timeline of conversations, the newest first."""
     from mailcrm.commands.columns import bounced, last_contact
-    from mailcrm.store import correspondents
+    from mailcrm.core.model import DealStatus, LeadStatus
+    from mailcrm.store import correspondents, deals, leads
     from mailcrm.timeline import contact_timeline
 
     invocation: Invocation = context.obj
@@ -87,14 +88,19 @@ def show(
         view = contact_timeline(db, contact, limit=limit, before=before)
         page = record.emails(db, view.emails, full=full)
         owner = record.owner_name(db, view.contact.owner_id)
-        last = correspondents.last_contacts(db, [view.contact.id]).get(view.contact.id)
-        failing = correspondents.bounces(db, [view.contact.id]).get(view.contact.id, ())
+        key = view.contact.id
+        sales = deals.deals(db, status=DealStatus.OPEN, contact_id=key, limit=_SHOWN + 1)
+        hopes = leads.leads(db, status=LeadStatus.OPEN, contact_id=key, limit=_SHOWN + 1)
+        last = correspondents.last_contacts(db, [key]).get(key)
+        failing = correspondents.bounces(db, [key]).get(key, ())
     if invocation.display.as_json:
         invocation.display.document(
             {
                 "contact": view.contact,
                 "last_contact": last,
                 "bounces": failing,
+                "deals": sales[:_SHOWN],
+                "leads": hopes[:_SHOWN],
                 "emails": page,
                 "next": view.next,
             }
@@ -109,6 +115,8 @@ def show(
             ("organization", found.organization),
             ("title", found.title),
             ("phones", ", ".join(found.phones)),
+            ("open deals", _named(sales, f"deal list --contact {found.id} --status open")),
+            ("open leads", _named(hopes, f"lead list --contact {found.id} --status open")),
             ("last contact", last_contact(last)),
             *(("mail fails", bounced(one)) for one in failing),
             ("owner", owner),
@@ -116,6 +124,15 @@ def show(
         ]
     )
     record.show_emails(invocation.display, page, view.next)
+
+
+#: Deals and leads that are named each; a list has them all.
+_SHOWN = 50
+
+
+def _named(found: "Sequence[Deal | Lead]", listed: str) -> str:
+    words = [f"{one.id} {one.title} ({one.status})" for one in found[:_SHOWN]]
+    return ", ".join(words) + (f", and more: mailcrm {listed}" if len(found) > _SHOWN else "")
 
 
 @_app.command("create")

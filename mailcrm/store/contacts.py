@@ -158,7 +158,7 @@ def correspondent(db: Database, thread: ThreadRow, address: str | None = None) -
 
     It is who wrote an email, else who got ours, else who is named beside us in one by a person; the newest
     email has the name. One whose sender may be forged names nobody. `address` picks any of its people, whose
-    name such an email does not say. Raises NotFound, or NeedsChoice for several and for one who may be forged.
+    name such an email does not say. Raises NotFound, or NeedsChoice for several or one who may be forged.
     """
     rows = db.read("strangers", thread_id=thread.id)
     sure = [row for row in rows if not row["doubtful"]]

@@ -134,7 +134,7 @@ def remove_stage(db: Database, known: Pipeline, step: Stage) -> Pipeline:
         if len(known.stages) == 1:
             raise UsageError(
                 f"{step.name} is the last stage of pipeline {known.name}.",
-                hint=f"Add another one first: mailcrm pipeline add-stage {known.id} NAME",
+                hint="Add another stage first, or delete the pipeline.",
             )
         _require_empty(db, f"Stage {step.name}", [step], _MOVE)
         db.write("remove_stage", id=step.id)

@@ -208,6 +208,26 @@ def test_a_deal_goes_through_the_stages_of_a_pipeline(office: Desk) -> None:
     assert [row[3] for row in office.run("pipeline", "list").rows][-2:] == ["First", "Second"]
 
 
+@pytest.mark.rule("record-contact")
+def test_a_contact_is_shown_with_what_is_open(office: Desk) -> None:
+    office.run("contact", "create", "Kim", "--address", KIM)
+    office.run("contact", "create", "Lee", "--address", LEE)
+    for title in ("Pumps", "Gone"):
+        office.run("deal", "create", title, "--contact", "Kim")
+        office.run("lead", "create", f"{title} later", "--contact", "Kim")
+    office.run("deal", "create", "Other", "--contact", "Lee")
+    office.run("deal", "lost", "Gone")
+    office.run("lead", "archive", "Gone later")
+    shown = office.run("contact", "show", "Kim").out
+    assert "open deals\t1 Pumps (open)\n" in shown
+    assert "open leads\t1 Pumps later (open)\n" in shown
+    told = office.run("contact", "show", "Kim", "--json").json
+    assert [one["title"] for one in (*told["deals"], *told["leads"])] == ["Pumps", "Pumps later"]
+    shown = office.run("contact", "show", "Lee").out
+    assert "open deals\t3 Other (open)\n" in shown
+    assert "open leads" not in shown
+
+
 @pytest.mark.rule("record-deal")
 def test_a_list_of_deals_is_narrowed_and_added_up(office: Desk) -> None:
     office.run("contact", "create", "Kim", "--address", KIM)
