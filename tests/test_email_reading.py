@@ -86,7 +86,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 def after(desk: Desk, name: str) -> str:
-    """Return what `thread show` prints at a terminal, without the lines on the thread, `email`, `date` and `to`.
+    """Return what `thread show` prints at a terminal, without what it says of the thread and three lines.
 
     Where there are files, what `thread attachments` warns of follows.
     """
