@@ -61,7 +61,7 @@ def read_vcards(data: bytes) -> Imported:
         except Unreadable as error:
             bad.append(BadRow(line=line, reason=str(error)))
     if not said and not bad:
-        raise UsageError("There is no vCard in the file.")
+        raise UsageError("There is no vCard in the file.", hint="Export the contacts again, as vCard or CSV.")
     united = unite(said)
     return Imported(
         records=united.records, bad=tuple(sorted((*bad, *united.bad), key=lambda each: each.line))

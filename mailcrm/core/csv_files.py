@@ -146,7 +146,9 @@ def _header(lines: Sequence[str], first: int, delimiter: str) -> tuple[tuple[str
             "There is no header in the first row.", hint="The first row says what is in each column."
         )
     if len(cells) > COLUMNS:
-        raise UsageError(f"There are more than {COLUMNS} columns.")
+        raise UsageError(
+            f"There are more than {COLUMNS} columns.", hint="Leave out those that are not needed."
+        )
     return tuple(cells), feed.position
 
 

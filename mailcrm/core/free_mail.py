@@ -166,5 +166,8 @@ def organization_domain(text: str) -> str:
             hint="Say of each contact where they are: mailcrm contact edit CONTACT --org ORG",
         )
     if _SHARED_ENDING.fullmatch(domain):
-        raise UsageError(f"The names of many organizations end in {domain}; give the whole domain name.")
+        raise UsageError(
+            f"The names of many organizations end in {domain}.",
+            hint=f"Give the whole name, like example.{domain}",
+        )
     return domain

@@ -34,7 +34,7 @@ from mailcrm.core.model import (
     ParticipantRole,
     Visibility,
 )
-from mailcrm.core.money import amount, currency
+from mailcrm.core.money import amount, currency, totals
 from mailcrm.store import (
     Database,
     contacts,
@@ -1056,3 +1056,20 @@ def test_a_new_address_deal_or_lead_says_how_many_stored_threads_wait(db: Databa
     assert linking.matching_threads(db, pumps.contact_ids) == 1
     linking.apply_rule_to_account(db, account, now=NOW)
     assert sorted(titles_of(db, thread)) == ["Kim", "Pumps"]
+
+
+# --- sums of money ------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("record-deal")
+def test_sums_of_money_come_to_a_total_in_each_currency() -> None:
+    sums = [("0.10", "EUR"), ("1000", None), ("0.20", "EUR"), ("1200000", "KRW")]
+    assert totals(sums) == ["1,000", "0.30 EUR", "1,200,000 KRW"]
+    assert totals([]) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**14), st.sampled_from(["EUR", "KRW", None]))))
+def test_a_total_is_exact_whatever_the_order(sums: list[tuple[int, str | None]]) -> None:
+    told = totals((str(value), unit) for value, unit in sums)
+    assert told == totals((str(value), unit) for value, unit in reversed(sums))
+    assert sum(int(one.split()[0].replace(",", "")) for one in told) == sum(value for value, _ in sums)
