@@ -294,7 +294,7 @@ def delete(context: typer.Context, contact: _Contact, yes: record.Yes = False) -
         found = contacts.contact(db, contact)
         told = record.links_go(records.linked_threads(db, contact_id=found.id))
         record.agree_to_delete(invocation, f"contact {found.id} {found.name}", told, yes=yes)
-        contacts.delete_contact(db, found)
+        contacts.delete_contact(db, found, at=invocation.now())
     invocation.display.done(f"Contact {found.id} {found.name} is deleted.", {"deleted": found})
 
 

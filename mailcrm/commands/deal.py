@@ -281,7 +281,7 @@ def delete(context: typer.Context, deal: _Deal, yes: record.Yes = False) -> None
             for one in leads.converted_to(db, found)
         )
         record.agree_to_delete(invocation, f"deal {found.id} {found.title}", told, yes=yes)
-        deals.delete_deal(db, found)
+        deals.delete_deal(db, found, at=invocation.now())
     invocation.display.done(f"Deal {found.id} {found.title} is deleted.", {"deleted": found})
 
 

@@ -268,5 +268,5 @@ def delete(context: typer.Context, lead: _Lead, yes: record.Yes = False) -> None
         told = record.links_go(records.linked_threads(db, lead_id=found.id))
         leads.require_deletable(found)
         record.agree_to_delete(invocation, f"lead {found.id} {found.title}", told, yes=yes)
-        leads.delete_lead(db, found)
+        leads.delete_lead(db, found, at=invocation.now())
     invocation.display.done(f"Lead {found.id} {found.title} is deleted.", {"deleted": found})

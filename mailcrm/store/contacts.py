@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from mailcrm.core.addresses import normalise, without_tag
 from mailcrm.core.errors import AlreadyExists, NeedsChoice, NotFound, UsageError
 from mailcrm.core.model import Contact, ThreadRow, called
 from mailcrm.store import organizations, records
 from mailcrm.store.database import Database, Row
+from mailcrm.store.history import add_deletion_events
 
 
 def contacts(db: Database, *, organization_id: int | None = None, limit: int) -> list[Contact]:
@@ -96,10 +98,11 @@ def edit_contact(db: Database, changed: Contact) -> Contact:
     return contact(db, str(changed.id))
 
 
-def delete_contact(db: Database, known: Contact) -> None:
+def delete_contact(db: Database, known: Contact, *, at: datetime) -> None:
     """Remove a contact and what was merged into it; links go, mail stays. Raises NotPermitted or NotFound."""
     with db.transaction():
         _hold(db, known)
+        add_deletion_events(db, known, at=at)
         records.delete(db, "delete_contact", known.id, "contact and of all that was merged into it")
 
 

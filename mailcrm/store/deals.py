@@ -7,6 +7,7 @@ from datetime import date, datetime
 from mailcrm.core.model import Deal, DealStatus, Item, ItemKind, Stage
 from mailcrm.store import records
 from mailcrm.store.database import Database, Row
+from mailcrm.store.history import add_deletion_events
 from mailcrm.store.rows import instant, sure_instant
 from mailcrm.store.suggestions import look_again
 
@@ -127,9 +128,11 @@ def set_deal_status(db: Database, known: Deal, status: DealStatus, *, at: dateti
     return deal(db, str(known.id))
 
 
-def delete_deal(db: Database, known: Deal) -> None:
+def delete_deal(db: Database, known: Deal, *, at: datetime) -> None:
     """Remove a deal; its links go, mail stays, and so does the lead that it was. Raises NotPermitted."""
-    records.delete(db, "delete_deal", known.id, "deal")
+    with db.transaction():
+        add_deletion_events(db, known, at=at)
+        records.delete(db, "delete_deal", known.id, "deal")
 
 
 def titles(db: Database, ids: Iterable[int]) -> dict[int, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mailcrm.core.model import Contact, Deal, Lead
 from mailcrm.store.database import Database
 from mailcrm.store.rows import sure_instant
 
@@ -69,6 +70,15 @@ def add_links_by_rule(db: Database, links: Iterable[tuple[int, str]], *, at: dat
     """Record links that the automatic rule makes: threads, and what each is linked to."""
     made = {"done_by": db.viewer.id, "done_at": at, "action": ThreadAction.LINKED_BY_RULE}
     db.write_many("add_thread_event", [{"thread_id": key, "detail": detail, **made} for key, detail in links])
+
+
+def add_deletion_events(db: Database, record: Contact | Deal | Lead, *, at: datetime) -> None:
+    """Record on the viewer's threads that they lose their link to a record which is about to be deleted."""
+    noun = type(record).__name__.lower()
+    title = record.name if isinstance(record, Contact) else record.title
+    ids = dict.fromkeys(("contact_id", "deal_id", "lead_id")) | {f"{noun}_id": record.id}
+    detail = f"{noun} {record.id} {title}, which was deleted"
+    db.write("add_deletion_events", done_by=db.viewer.id, done_at=at, detail=detail, **ids)
 
 
 def thread_events(db: Database, thread_id: int) -> list[Event]:

@@ -8,6 +8,7 @@ from mailcrm.core.errors import AlreadyExists, UsageError
 from mailcrm.core.model import Deal, Item, ItemKind, Lead, LeadStatus, Stage
 from mailcrm.store import deals, records
 from mailcrm.store.database import Database, Row
+from mailcrm.store.history import add_deletion_events
 from mailcrm.store.labels import made_labels
 from mailcrm.store.rows import instant, sure_instant
 from mailcrm.store.suggestions import look_again
@@ -162,13 +163,15 @@ def convert_lead(db: Database, known: Lead, *, step: Stage | None = None, at: da
     return lead(db, str(known.id)), deal
 
 
-def delete_lead(db: Database, known: Lead) -> None:
+def delete_lead(db: Database, known: Lead, *, at: datetime) -> None:
     """Remove a lead; its links go, mail stays. Raises NotPermitted, or UsageError for one that became a deal.
 
     The deal has its conversations by the lead's links, some of which are not the viewer's to change.
     """
     require_deletable(known)
-    records.delete(db, "delete_lead", known.id, "lead")
+    with db.transaction():
+        add_deletion_events(db, known, at=at)
+        records.delete(db, "delete_lead", known.id, "lead")
 
 
 def require_deletable(known: Lead) -> None:

@@ -298,7 +298,7 @@ def test_what_was_merged_meanwhile_is_neither_changed_nor_deleted(db: Database) 
     with pytest.raises(NotFound, match="Lee has just been merged"):
         contacts.edit_contact(db, replace(lee, addresses=("lee@example.kr",)))
     with pytest.raises(NotFound, match="Lee has just been merged"):
-        contacts.delete_contact(db, lee)
+        contacts.delete_contact(db, lee, at=NOW)
     assert contacts.contact(db, str(lee.id)) == merged
 
 
@@ -700,9 +700,9 @@ def test_a_lead_is_converted_once(db: Database) -> None:
     with pytest.raises(UsageError, match="was converted"):
         leads.reopen_lead(db, hope)
     with pytest.raises(UsageError, match=f"is deal {made.id} now"):
-        leads.delete_lead(db, converted)
+        leads.delete_lead(db, converted, at=NOW)
     assert leads.converted_to(db, made) == [converted]
-    deals.delete_deal(db, made)
+    deals.delete_deal(db, made, at=NOW)
     assert leads.reopen_lead(db, converted) == hope
     leads.convert_lead(db, hope, at=NOW)
 
@@ -778,10 +778,10 @@ def test_with_a_record_go_its_links_and_no_mail(db: Database) -> None:
     assert records.linked_threads(db, contact_id=kim.id) == 1
     assert records.linked_threads(db, deal_id=pumps.id) == 1
     assert records.linked_threads(db, lead_id=hope.id) == 1
-    contacts.delete_contact(db, kim)
+    contacts.delete_contact(db, kim, at=NOW)
     assert titles_of(db, first) == ["Pumps"]
-    deals.delete_deal(db, pumps)
-    leads.delete_lead(db, hope)
+    deals.delete_deal(db, pumps, at=NOW)
+    leads.delete_lead(db, hope, at=NOW)
     assert titles_of(db, first) == titles_of(db, second) == []
     assert threads.thread(db, str(first)).email_count == 1
     contact(db, "Kim", "kim@example.kr")
@@ -798,11 +798,11 @@ def one_of_each(db: Database) -> list[Record]:
 def delete(db: Database, record: Record) -> None:
     match record:
         case Contact():
-            contacts.delete_contact(db, record)
+            contacts.delete_contact(db, record, at=NOW)
         case Deal():
-            deals.delete_deal(db, record)
+            deals.delete_deal(db, record, at=NOW)
         case Lead():
-            leads.delete_lead(db, record)
+            leads.delete_lead(db, record, at=NOW)
         case Organization():
             organizations.delete_organization(db, record)
 
@@ -865,7 +865,7 @@ def test_what_is_counted_before_deleting_is_what_the_viewer_sees(store: Store, d
     link(bob, private, kim)
     assert records.linked_threads(db, contact_id=kim.id) == 0
     assert records.linked_threads(bob, contact_id=kim.id) == 1
-    contacts.delete_contact(db, kim)
+    contacts.delete_contact(db, kim, at=NOW)
     assert titles_of(bob, private) == []
 
 
@@ -877,7 +877,7 @@ def test_with_a_contact_goes_what_was_merged_into_it(store: Store, db: Database)
     thread = receive(bob, box, letter(1, "a@example.org"))
     link(bob, thread, lee)
     merged = contacts.merge_contacts(db, kim, [lee])
-    contacts.delete_contact(db, merged)
+    contacts.delete_contact(db, merged, at=NOW)
     for one in (kim, lee):
         with pytest.raises(NotFound):
             contacts.contact(bob, str(one.id))

@@ -297,15 +297,15 @@ def test_every_member_changes_a_record_and_its_owner_or_an_admin_deletes_it(offi
             with pytest.raises(NotPermitted):
                 contacts.edit_contact(db, replace(contact, owner_id=db.viewer.id))
             deletions: list[tuple[Callable[[Database, Any], None], object]] = [
-                (contacts.delete_contact, contact),
-                (deals.delete_deal, deal),
-                (leads.delete_lead, lead),
+                (partial(contacts.delete_contact, at=NOW), contact),
+                (partial(deals.delete_deal, at=NOW), deal),
+                (partial(leads.delete_lead, at=NOW), lead),
                 (organizations.delete_organization, made),
             ]
             for delete, record in deletions:
                 with pytest.raises(NotPermitted):
                     delete(db, record)
-        contacts.delete_contact(remover, contact)
-        deals.delete_deal(remover, deal)
-        leads.delete_lead(remover, lead)
+        contacts.delete_contact(remover, contact, at=NOW)
+        deals.delete_deal(remover, deal, at=NOW)
+        leads.delete_lead(remover, lead, at=NOW)
         organizations.delete_organization(remover, made)

@@ -7,6 +7,7 @@ from mailcrm.core.errors import NotFound
 from mailcrm.core.model import CreateContacts, DealStatus
 from mailcrm.linking import accept, apply_rule_to_account, dismiss, link_thread, unlink_thread
 from mailcrm.store import accounts, contacts, deals, leads, suggestions, threads
+from mailcrm.store.history import thread_events
 from tests.conftest import NOW, Store
 from tests.servers.model_imap import ModelServer
 from tests.syncing.accounts import days_ago, stored
@@ -28,7 +29,7 @@ def test_a_suggestion_whose_candidates_were_deleted_keeps_no_later_one_away(offi
     office.receive()
     office.sync()
     for deal in gone:
-        deals.delete_deal(office.db, deal)
+        deals.delete_deal(office.db, deal, at=NOW)
     assert suggestions.suggestions(office.db, limit=9) == []
     office.deal("Pipes", kim)
     office.deal("Seals", kim)
@@ -167,7 +168,7 @@ def test_a_lead_that_was_unlinked_as_a_deal_stays_away_as_a_lead(office: Office)
     office.sync()
     lead, deal = leads.convert_lead(office.db, lead, at=NOW)
     unlink_thread(office.db, office.thread(), deal, now=NOW)
-    deals.delete_deal(office.db, deal)
+    deals.delete_deal(office.db, deal, at=NOW)
     leads.reopen_lead(office.db, leads.lead(office.db, str(lead.id)))
     decide(office)
     assert office.links() == {"Kim"}
@@ -213,3 +214,17 @@ def test_a_thread_that_was_merged_away_is_not_called_a_colleague_s(office: Offic
     threads_by_hand.merge(office.db, first, [second], now=NOW)
     with pytest.raises(NotFound):
         link_thread(office.db, second, kim, now=NOW)
+
+
+@pytest.mark.rule("history-thread")
+def test_the_history_keeps_what_the_rule_linked_and_says_when_it_went(office: Office) -> None:
+    deal = office.deal("Pumps", office.contact())
+    office.receive()
+    office.sync()
+    deals.delete_deal(office.db, deal, at=NOW)
+    told = [(one.action, one.detail) for one in thread_events(office.db, office.thread().id)]
+    assert told == [
+        ("linked by the rule", "contact 1 Kim"),
+        ("linked by the rule", "deal 1 Pumps"),
+        ("unlinked", "deal 1 Pumps, which was deleted"),
+    ]
