@@ -403,10 +403,10 @@ privatize 1
 contact create 'Jane Park' --address jane.park@example.kr
 contact merge 1 2
 contact export {folder}/people.csv
-contact import {files}/persons.csv
-org import {files}/organizations.csv
-deal import {files}/deals.csv
-lead import {files}/leads.csv
+contact import {files}/persons.csv --yes
+org import {files}/organizations.csv --yes
+deal import {files}/deals.csv --yes
+lead import {files}/leads.csv --yes
 deal delete 2 --yes
 contact delete 1 --yes
 org delete 1 --yes
