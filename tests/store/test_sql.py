@@ -20,7 +20,7 @@ PYTHON = {
     for entry in files("mailcrm.store").iterdir()
     if entry.name.endswith(".py")
 }
-IS_READ = re.compile(r"SELECT\b")
+IS_READ = re.compile(r"(?:WITH|SELECT)\b")
 TARGET = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM) main\.(\w+)")
 
 #: What only the rules ask: who the viewer is, and what follows from it.

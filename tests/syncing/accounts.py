@@ -49,9 +49,9 @@ _WRONG = {
     "(SELECT 1 FROM main.email e WHERE e.thread_id = t.id)",
     "an email that is gone and has a place, or neither": "main.email e WHERE (e.gone_at IS NULL) <> "
     "EXISTS (SELECT 1 FROM main.placement p WHERE p.email_id = e.id)",
-    "a thread with a contact's email that is not linked": "main.participant p "
+    "a thread with a contact's email that is neither linked nor due": "main.participant p "
     "JOIN main.contact_address a ON a.address = p.address JOIN main.email e ON e.id = p.email_id "
-    "WHERE NOT EXISTS "
+    "JOIN main.thread t ON t.id = e.thread_id WHERE NOT t.due AND NOT EXISTS "
     "(SELECT 1 FROM main.link l WHERE l.thread_id = e.thread_id AND l.contact_id = a.contact_id)",
 }
 
