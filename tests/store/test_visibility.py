@@ -480,6 +480,11 @@ def test_a_merge_shows_nobody_what_was_private(stage: Stage, world: World, data:
     with closing(stage.program(viewer)) as db, db.transaction():
         merge_thread(db, into=key(into), merged=key(merged))
     both = (world.threads[into], world.threads[merged])
+    # All links of a world are the rule's, and what a person refused in either thread goes in both.
+    contacts = frozenset.union(*(one.contacts for one in both)) - frozenset.union(
+        *(one.refused for one in both)
+    )
+    linked = bool(contacts) or any(one.deals or one.leads for one in both)
     after = replace(
         world.oracle,
         thread_account={n: a for n, a in world.oracle.thread_account.items() if n != key(merged)},
@@ -487,8 +492,7 @@ def test_a_merge_shows_nobody_what_was_private(stage: Stage, world: World, data:
             **world.oracle.thread_visibility,
             key(into): Visibility.SHARED if all(one.shared for one in both) else Visibility.PRIVATE,
         },
-        linked=(set(world.oracle.linked) - {key(merged)})
-        | ({key(into)} if any(one.linked for one in both) else set()),
+        linked=(set(world.oracle.linked) - {key(into), key(merged)}) | ({key(into)} if linked else set()),
     )
     _check_after(stage, world, after)
 
