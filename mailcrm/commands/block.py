@@ -85,15 +85,20 @@ def add(
     An email is screened out when nobody takes part in it but blocked people and you.
     """
     from mailcrm.core.block_list import BlockMode, BlockRule, parse_pattern
-    from mailcrm.core.errors import AlreadyExists
+    from mailcrm.core.errors import AlreadyExists, UsageError
     from mailcrm.screening import applied, apply_rule, is_blocked
-    from mailcrm.store import block_list
+    from mailcrm.store import block_list, contacts
 
     invocation: Invocation = context.obj
     rule = BlockRule(pattern=parse_pattern(pattern), mode=BlockMode.ANY if any_of_them else BlockMode.ONLY)
     with invocation.open_store() as db:
         whose = _whose(db, account, everywhere=everywhere)
         block_list.require_permission(db, whose)
+        if contacts.our_addresses(db, [str(rule.pattern)]):
+            raise UsageError(
+                f"{rule.pattern} is one of our own addresses, and those are never screened out.",
+                hint="See who is blocked: mailcrm block list",
+            )
         there = is_blocked(db, rule, whose)
         if there and not (apply or dry_run):
             raise AlreadyExists(

@@ -118,3 +118,11 @@ def test_the_list_fits_eighty_columns_and_is_harmless(synced: OnModel) -> None:
     assert max(len(line) for line in shown.replace("\r", "").split("\n")) <= 80
     assert not HARMFUL.search(shown.replace("\r", ""))
     assert os.linesep in shown
+
+
+@pytest.mark.rule("block-only")
+def test_nobody_blocks_one_of_our_own_addresses(synced: OnModel) -> None:
+    refused = synced.desk.try_to("block", "add", ANN)
+    assert refused.code == 2
+    assert "our own addresses" in refused.err
+    assert synced.desk.run("block", "list").out == ""
