@@ -245,7 +245,7 @@ shapes = st.lists(
 @pytest.mark.rule("thread-subject")
 @pytest.mark.rule("thread-references")
 @given(shapes=shapes, data=st.data())
-@settings(max_examples=settings().max_examples)
+@settings(max_examples=settings().max_examples // 2)
 def test_threads_by_subject_do_not_depend_on_the_order_of_arrival(
     boxes: Mailboxes, shapes: list[Shape], data: st.DataObject
 ) -> None:

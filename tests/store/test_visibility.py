@@ -346,7 +346,7 @@ def _thread_of(world: World, table: str, row: Mapping[str, Any]) -> int:
 @pytest.mark.rule("see-errors")
 @given(world=worlds())
 @example(world=VILLAGE)
-@settings(max_examples=settings().max_examples * 2)
+@settings(max_examples=settings().max_examples * 3 // 2)
 def test_every_read_shows_what_the_oracle_allows(stage: Stage, world: World) -> None:
     stage.builder.build(world)
     content = rows(world, stage.builder.login_of)
@@ -465,7 +465,7 @@ def _targets(world: World, seen: set[int]) -> Iterator[tuple[str, dict[str, int]
 @pytest.mark.rule("thread-merge-visibility")
 @pytest.mark.rule("see-errors")
 @given(world=worlds(), data=st.data())
-@settings(max_examples=settings().max_examples)
+@settings(max_examples=settings().max_examples * 3 // 4)
 def test_a_merge_shows_nobody_what_was_private(stage: Stage, world: World, data: st.DataObject) -> None:
     pairs = [
         (into, merged, viewer)
@@ -498,7 +498,7 @@ def test_a_merge_shows_nobody_what_was_private(stage: Stage, world: World, data:
 
 
 @given(world=worlds(), data=st.data())
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 def test_a_split_shows_nobody_what_was_private(stage: Stage, world: World, data: st.DataObject) -> None:
     several = [
         (n, viewer)
