@@ -33,7 +33,10 @@ def inbox(
 
     invocation: Invocation = context.obj
     if unknown and (unread or unlinked or suggested or label is not None or archived):
-        raise UsageError("--unknown lists people; of the other choices only --account goes with it.")
+        raise UsageError(
+            "--unknown lists people; of the other choices only --account goes with it.",
+            hint="See `mailcrm inbox --help`.",
+        )
     if unknown:
         _show_unknown(invocation, account, limit)
         return
