@@ -11,10 +11,12 @@ from pathlib import Path
 
 from mailcrm import keychain
 from mailcrm.config import AccountConfig, Config, data_folder, forget_account, remember_account
+from mailcrm.core.credentials import Password
 from mailcrm.core.errors import NotFound
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
 from mailcrm.keychain import SecretPlace
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
+from mailcrm.signing_in import credential
 from mailcrm.store import accounts, folders, members
 from mailcrm.store.database import Database
 
@@ -64,7 +66,7 @@ def secrets_folder() -> Path:
 def log_in_once(login: Login) -> tuple[Offered, ...]:
     """Prove that the server lets us in, and return its folders; raises MailError or ConfigError."""
     with open_session(
-        login.imap, username=login.username, password=login.password, ca_file=login.ca_file
+        login.imap, username=login.username, credential=Password(login.password), ca_file=login.ca_file
     ) as imap:
         return offered_folders(imap)
 
@@ -142,14 +144,13 @@ def keep_password(config: Config, login: Login) -> None:
 
 
 def open_imap(config: Config, account: Account) -> ImapSession:
-    """Open a session for an account with the password that this machine has for it."""
-    here = config.account(account.address)
-    # A command configured for one host must not hand its password to another.
-    command = here.password_command if here.host in (None, account.imap.host) else None
-    password = keychain.find_password(
-        account.address, account.imap.host, command=command, environ=os.environ, secrets=secrets_folder()
+    """Open a session for an account with what opens it on this machine."""
+    return open_session(
+        account.imap,
+        username=account.username,
+        credential=credential(config, account),
+        ca_file=config.account(account.address).ca_file,
     )
-    return open_session(account.imap, username=account.username, password=password, ca_file=here.ca_file)
 
 
 def remember_folders(db: Database, account: Account, offered: Sequence[Offered]) -> None:

@@ -20,14 +20,42 @@ if TYPE_CHECKING:  # only a change of the file needs it
     from tomlkit import TOMLDocument
 
 _KEYS: Mapping[str, type] = MappingProxyType(
-    {"store": str, "member": str, "size_limit": int, "sync": dict, "accounts": dict}
+    {
+        "store": str,
+        "member": str,
+        "size_limit": int,
+        "sync": dict,
+        "accounts": dict,
+        "oauth2": dict,
+        "providers": dict,
+    }
 )
 _SYNC_KEYS: Mapping[str, type] = MappingProxyType({"parallel": int})
 _ACCOUNT_KEYS: Mapping[str, type] = MappingProxyType(
-    {"host": str, "password_command": str, "ca_file": str, "daily_bytes": int}
+    {
+        "host": str,
+        "password_command": str,
+        "token_command": str,
+        "oauth2": str,
+        "ca_file": str,
+        "daily_bytes": int,
+    }
+)
+_CLIENT_KEYS: Mapping[str, type] = MappingProxyType(
+    {
+        "client_id": str,
+        "client_secret_command": str,
+        "tenant": str,
+        "authorization_endpoint": str,
+        "token_endpoint": str,
+        "device_authorization_endpoint": str,
+        "scopes": list,
+        "redirect_port": int,
+        "ca_file": str,
+    }
 )
 #: What `connect` and `account reauth` write; the rest of an account's table is the person's.
-_REACH = ("host", "password_command", "ca_file")
+_REACH = ("host", "password_command", "token_command", "oauth2", "ca_file")
 
 #: Bytes above which only the beginning of an email is stored (rules.md, section 3: 50 MB).
 SIZE_LIMIT = 50_000_000
@@ -35,15 +63,40 @@ SIZE_LIMIT = 50_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountConfig:
-    """How this machine reaches one account; a password goes to `host` only.
+    """How this machine reaches one account; a password or a token goes to `host` only.
 
-    `daily_bytes` may be downloaded in a day in place of what is known of the provider; 0: any number.
+    `password_command` prints the password, `token_command` an access token. `oauth2` names the client
+    in `Config.oauth2` whose tokens open the account. `daily_bytes` may be downloaded in a day in place
+    of what is known of the provider; 0: any number.
     """
 
     host: str | None = None
     password_command: str | None = None
+    token_command: str | None = None
+    oauth2: str | None = None
     ca_file: str | None = None
     daily_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OAuth2Client:
+    """mailcrm as an authorization server knows it (RFC 6749, 2), registered by the person.
+
+    Endpoints and scopes are those that mailcrm knows of the issuer where they are left out. `tenant`
+    is Microsoft's. `client_secret_command` prints the secret where the issuer gave one and the keyring
+    does not keep it. `redirect_port` is for an issuer that takes one redirect URI only; `ca_file` for
+    one with certificates of its own.
+    """
+
+    client_id: str
+    client_secret_command: str | None = None
+    tenant: str | None = None
+    authorization_endpoint: str | None = None
+    token_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    scopes: tuple[str, ...] | None = None
+    redirect_port: int | None = None
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +108,11 @@ class SyncConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """The settings of this machine; `store` is a URL, `size_limit` in bytes."""
+    """The settings of this machine; `store` is a URL, `size_limit` in bytes.
+
+    `oauth2` are clients by the name of their issuer, `providers` the person's own, as they stand in
+    the file: what they mean is `mailcrm.providers.presets`' to say.
+    """
 
     path: Path
     store: str
@@ -63,6 +120,8 @@ class Config:
     size_limit: int = SIZE_LIMIT
     sync: SyncConfig = field(default_factory=SyncConfig)
     accounts: Mapping[str, AccountConfig] = field(default_factory=dict)
+    oauth2: Mapping[str, OAuth2Client] = field(default_factory=dict)
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def account(self, address: str) -> AccountConfig:
         """Return what is configured for an account, which may be nothing."""
@@ -102,14 +161,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         problems += _problems(sync, _SYNC_KEYS, "sync.")
         if sync.get("parallel") == 0:
             problems.append("sync.parallel must be 1 or more")
-    accounts = values.get("accounts", {})
+    accounts, clients = values.get("accounts", {}), values.get("oauth2", {})
     if isinstance(accounts, dict):
         for address, entry in accounts.items():
-            problems += (
-                _problems(entry, _ACCOUNT_KEYS, f'accounts."{address}".')
-                if isinstance(entry, dict)
-                else [f'accounts."{address}" is not a table']
-            )
+            problems += _problems(entry, _ACCOUNT_KEYS, f'accounts."{address}".')
+    if isinstance(clients, dict):
+        for issuer, entry in clients.items():
+            problems += _problems(entry, _CLIENT_KEYS, f"oauth2.{issuer}.")
+            if isinstance(entry, dict) and "client_id" not in entry:
+                problems.append(f"oauth2.{issuer}.client_id is missing")
     if problems:
         raise ConfigError(
             f"{path}: " + "; ".join(problems) + ".", hint="config.example.toml shows every key."
@@ -121,10 +181,19 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         size_limit=values.get("size_limit", SIZE_LIMIT),
         sync=SyncConfig(**sync),
         accounts={address.lower(): AccountConfig(**entry) for address, entry in accounts.items()},
+        oauth2={issuer.lower(): _client(entry) for issuer, entry in clients.items()},
+        providers=values.get("providers", {}),
     )
 
 
-def _problems(values: Mapping[str, Any], keys: Mapping[str, type], prefix: str) -> list[str]:
+def _client(entry: Mapping[str, Any]) -> OAuth2Client:
+    scopes = entry.get("scopes")
+    return OAuth2Client(**{**entry, "scopes": None if scopes is None else tuple(scopes)})
+
+
+def _problems(values: object, keys: Mapping[str, type], prefix: str) -> list[str]:
+    if not isinstance(values, dict):
+        return [f"{prefix.removesuffix('.')} is not a table"]
     found = []
     for key, value in values.items():
         if key not in keys:
@@ -136,10 +205,14 @@ def _problems(values: Mapping[str, Any], keys: Mapping[str, type], prefix: str) 
             found.append(f"{prefix}{key} must be {_TYPE_NAMES[keys[key]]}")
         elif isinstance(value, int) and value < 0:
             found.append(f"{prefix}{key} must not be below 0")
+        elif isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            found.append(f"{prefix}{key} must be a list of texts")
     return found
 
 
-_TYPE_NAMES: Mapping[type, str] = MappingProxyType({str: "a text", int: "a whole number", dict: "a table"})
+_TYPE_NAMES: Mapping[type, str] = MappingProxyType(
+    {str: "a text", int: "a whole number", dict: "a table", list: "a list of texts"}
+)
 
 
 def remember_account(config: Config, address: str, entry: AccountConfig) -> None:

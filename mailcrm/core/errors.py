@@ -20,6 +20,7 @@ MailcrmError                  exit code
 ├─ BudgetSpent                75
 ├─ FileError                  73
 ├─ CredentialMissing          78
+├─ SignInFailed               77
 ├─ NotPermitted               77
 ├─ NotFound                   66
 ├─ AlreadyExists              65
@@ -109,6 +110,20 @@ class AuthError(MailError):
     code = "auth_failed"
     exit_code = 77
     hint = "Check the password; many providers want an app password made for mail programs."
+
+
+class TokenRefused(AuthError):
+    """The mail server refused the access token."""
+
+    code = "token_refused"
+    hint = "Sign in again with `mailcrm account reauth`."
+
+
+class SignInNeeded(AuthError):
+    """The provider wants you to sign in again."""
+
+    code = "sign_in_needed"
+    hint = "Sign in again with `mailcrm account reauth`."
 
 
 class FolderMissing(MailError):
@@ -202,6 +217,13 @@ class CredentialMissing(MailcrmError):
     code = "credential_missing"
     exit_code = 78
     hint = "Set password_command for the account in config.toml, or run `mailcrm account reauth`."
+
+
+class SignInFailed(MailcrmError):
+    """The sign-in at the provider did not come to its end."""
+
+    code = "sign_in_failed"
+    exit_code = 77
 
 
 class NotPermitted(MailcrmError):

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from mailcrm import __version__
+from mailcrm.core.credentials import Credential
 from mailcrm.core.errors import ProtocolError
 from mailcrm.core.model import Endpoint, FolderRole
 from mailcrm.core.plan import Arrival, Flags
@@ -96,7 +97,12 @@ class FetchFailed:
 
 
 def open_session(
-    endpoint: Endpoint, *, username: str, password: str, ca_file: str | None = None, timeout: float = 60.0
+    endpoint: Endpoint,
+    *,
+    username: str,
+    credential: Credential,
+    ca_file: str | None = None,
+    timeout: float = 60.0,
 ) -> "ImapSession":
     """Connect, log in, and return the session, to be used in a `with` statement.
 
@@ -104,7 +110,7 @@ def open_session(
     `timeout`, in seconds, holds for connecting and for each wait for the server. Raises
     ConfigError, ConnectError, AuthError, Throttled, ProtocolError.
     """
-    wire = log_in(endpoint, username=username, password=password, ca_file=ca_file, timeout=timeout)
+    wire = log_in(endpoint, username=username, credential=credential, ca_file=ca_file, timeout=timeout)
     try:
         with speaking_to(endpoint):
             return ImapSession(wire, endpoint)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
 
+from mailcrm.core.credentials import Credential
 from mailcrm.core.errors import AuthError, ConfigError, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
 from mailcrm.mail import refusals
@@ -206,19 +207,21 @@ def _done(line: bytes) -> Done:
     return Done(status=match[1].decode("ascii").upper(), text=match[2].strip())
 
 
-def log_in(endpoint: Endpoint, *, username: str, password: str, ca_file: str | None, timeout: float) -> Wire:
+def log_in(
+    endpoint: Endpoint, *, username: str, credential: Credential, ca_file: str | None, timeout: float
+) -> Wire:
     """Return a connection that is encrypted as `endpoint` wants, and logged in.
 
     Raises ConfigError, ConnectError, AuthError, Throttled, ProtocolError.
     """
-    for said in (endpoint.host, username, password):
+    for said in (endpoint.host, username, credential.secret):
         harmless(said)
     with speaking_to(endpoint):
         wire = _greeted(endpoint, ca_file, timeout)
     try:
         with speaking_to(endpoint):
             _secure(wire, endpoint, ca_file)
-        _authenticate(wire, endpoint, username, password)
+        _authenticate(wire, endpoint, username, credential)
     except BaseException:
         wire.close_connection()
         raise
@@ -328,7 +331,8 @@ def _secure(wire: Wire, endpoint: Endpoint, ca_file: str | None) -> None:
         wire.encrypt(_tls(ca_file))
 
 
-def _authenticate(wire: Wire, endpoint: Endpoint, username: str, password: str) -> None:
+def _authenticate(wire: Wire, endpoint: Endpoint, username: str, credential: Credential) -> None:
+    password = credential.secret
     if "LOGINDISABLED" in wire.capabilities:
         raise AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
     try:

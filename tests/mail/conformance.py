@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from mailcrm.core.credentials import Password
 from mailcrm.core.model import Endpoint
 from mailcrm.mail.imap import ImapSession, open_session
 from tests.servers.cyrus import SPECIAL_USE, CyrusServer
@@ -76,7 +77,7 @@ class ModelMailbox:
         return self.server.password
 
     def log_in(self, password: str) -> ImapSession:
-        return open_session(self.endpoint, username=USER, password=password)
+        return open_session(self.endpoint, username=USER, credential=Password(password))
 
     def deliver(self, folder: str, raw: bytes, internaldate: datetime, flags: Iterable[str] = ()) -> None:
         self.server.append(folder, raw, internaldate, flags)
@@ -119,7 +120,7 @@ class DovecotMailbox:
 
     def log_in(self, password: str) -> ImapSession:
         ca_file = str(self.server.ca_file)
-        return open_session(self.endpoint, username=self.user, password=password, ca_file=ca_file)
+        return open_session(self.endpoint, username=self.user, credential=Password(password), ca_file=ca_file)
 
     def deliver(self, folder: str, raw: bytes, internaldate: datetime, flags: Iterable[str] = ()) -> None:
         self.server.deliver(self.user, folder, raw, internaldate, flags)
@@ -165,7 +166,7 @@ class ImapMailbox:
 
     def log_in(self, password: str) -> ImapSession:
         ca_file = str(self.server.ca_file)
-        return open_session(self.endpoint, username=self.user, password=password, ca_file=ca_file)
+        return open_session(self.endpoint, username=self.user, credential=Password(password), ca_file=ca_file)
 
     def deliver(self, folder: str, raw: bytes, internaldate: datetime, flags: Iterable[str] = ()) -> None:
         self.append(folder, raw, internaldate, flags)

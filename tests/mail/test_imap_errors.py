@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailcrm.core.credentials import Password
 from mailcrm.core.errors import (
     AuthError,
     ConfigError,
@@ -26,7 +27,7 @@ from tests.servers.model_imap import ModelServer
 def log_in(endpoint: Endpoint, ca_file: Path | None = None, timeout: float = 10) -> ImapSession:
     trusted = str(ca_file) if ca_file else None
     return open_session(
-        endpoint, username="ann@example.com", password="secret", ca_file=trusted, timeout=timeout
+        endpoint, username="ann@example.com", credential=Password("secret"), ca_file=trusted, timeout=timeout
     )
 
 
@@ -189,7 +190,10 @@ def test_starttls_checks_the_certificate_before_the_password_is_sent(authority: 
 
 def test_starttls_works_with_dovecot(dovecot: DovecotServer) -> None:
     with open_session(
-        dovecot.starttls, username="tls@example.com", password=dovecot.password, ca_file=str(dovecot.ca_file)
+        dovecot.starttls,
+        username="tls@example.com",
+        credential=Password(dovecot.password),
+        ca_file=str(dovecot.ca_file),
     ) as session:
         assert session.examine("INBOX").exists == 0
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mailcrm.core.credentials import Password
 from mailcrm.core.errors import AuthError, ConfigError, ConnectError, MailError, ProtocolError, Throttled
 from mailcrm.core.model import FolderRole
 from mailcrm.core.plan import Arrival
@@ -31,7 +32,7 @@ LIMIT = 50_000_000
 
 
 def log_in(server: ModelServer, username: str = "ann@example.com") -> ImapSession:
-    return open_session(server.endpoint, username=username, password=server.password, timeout=10)
+    return open_session(server.endpoint, username=username, credential=Password(server.password), timeout=10)
 
 
 @pytest.fixture
@@ -290,7 +291,7 @@ def test_a_line_break_never_gets_into_a_command(model: ModelServer, bad: str) ->
     with pytest.raises(ConfigError):
         log_in(model, username=bad)
     with pytest.raises(ConfigError):
-        open_session(model.endpoint, username="ann@example.com", password=bad)
+        open_session(model.endpoint, username="ann@example.com", credential=Password(bad))
     assert not any("DELETE" in said for said in model.commands)
 
 
@@ -301,7 +302,7 @@ def test_a_user_name_is_one_argument(model: ModelServer) -> None:
 
 def test_a_user_and_password_outside_ascii_log_in(model: ModelServer) -> None:
     model.password = "비밀번호"
-    with open_session(model.endpoint, username="안나@example.kr", password="비밀번호") as session:
+    with open_session(model.endpoint, username="안나@example.kr", credential=Password("비밀번호")) as session:
         assert session.examine("INBOX").exists == 0
 
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import Self, TypeAlias
 
+from mailcrm.core.credentials import Password
 from mailcrm.core.model import Endpoint, Security
 from mailcrm.mail.imap import ImapSession, open_session
 from tests.servers.certificates import Authority
@@ -180,7 +181,9 @@ class QuirkyMailbox:
         return self.server.password
 
     def log_in(self, password: str) -> ImapSession:
-        return open_session(self.endpoint, username=self.user, password=password, ca_file=self.ca_file)
+        return open_session(
+            self.endpoint, username=self.user, credential=Password(password), ca_file=self.ca_file
+        )
 
     def deliver(self, folder: str, raw: bytes, internaldate: datetime, flags: Iterable[str] = ()) -> None:
         self.server.deliver(self.user, folder, raw, internaldate, flags)

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import pytest
 
 from mailcrm.config import SIZE_LIMIT
+from mailcrm.core.credentials import Password
 from mailcrm.core.events import AccountFinished, DeletionsHeld, EmailFailed, FolderFailed, SyncEvent
 from mailcrm.core.model import Account
 from mailcrm.mail.imap import open_session
@@ -45,7 +46,9 @@ def run(db: Database, server: ModelServer, *, timeout: float = 10, accept: bool 
     return list(
         sync_account(
             db,
-            lambda: open_session(server.endpoint, username=FIRST, password=server.password, timeout=timeout),
+            lambda: open_session(
+                server.endpoint, username=FIRST, credential=Password(server.password), timeout=timeout
+            ),
             accounts.account(db, FIRST),
             clock=lambda: NOW,
             size_limit=SIZE_LIMIT,

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from mailcrm.core.credentials import Password
 from mailcrm.rounds import sync_accounts
 from mailcrm.store import Database, contacts, deals
 from tests.conftest import FIRST, NOW
@@ -56,7 +57,9 @@ def test_the_log_of_a_sync_at_debug_tells_nothing_of_the_mail(
                 sync_accounts(
                     db,
                     [account],
-                    lambda _: open_session(account.imap, username=USER, password=server.password, timeout=10),
+                    lambda _: open_session(
+                        account.imap, username=USER, credential=Password(server.password), timeout=10
+                    ),
                     clock=lambda: NOW,
                     size_limit=50_000_000,
                 )
@@ -104,7 +107,7 @@ def test_the_log_of_a_refused_log_in_tells_no_password(
             sync_accounts(
                 db,
                 [account],
-                lambda _: open_session(account.imap, username=USER, password="plantedpassword"),
+                lambda _: open_session(account.imap, username=USER, credential=Password("plantedpassword")),
                 clock=lambda: NOW,
                 size_limit=1,
             )

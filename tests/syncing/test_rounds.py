@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mailcrm.config import AccountConfig, Config, load, remember_account
+from mailcrm.core.credentials import Password
 from mailcrm.core.errors import ConfigError, ConnectError, ProtocolError, StoreUnavailable, Throttled
 from mailcrm.core.events import (
     AccountFinished,
@@ -51,7 +52,7 @@ PATIENCE = 30
 
 
 def open_model(account: Account) -> ImapSession:
-    return open_session(account.imap, username=USER, password="secret", timeout=PATIENCE)
+    return open_session(account.imap, username=USER, credential=Password("secret"), timeout=PATIENCE)
 
 
 def a_round(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailcrm.core.credentials import Password
 from mailcrm.core.errors import CredentialMissing
 from mailcrm.core.events import (
     AccountFinished,
@@ -631,7 +632,7 @@ def test_junk_trash_and_drafts_are_left_out(db: Database, store: Store, mailbox:
 
 
 def open_model(account: Account) -> ImapSession:
-    return open_session(account.imap, username=USER, password="secret", timeout=10)
+    return open_session(account.imap, username=USER, credential=Password("secret"), timeout=10)
 
 
 def test_of_two_accounts_one_unreachable_the_other_is_synced(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from mailcrm.core.credentials import Password
 from mailcrm.core.model import Account
 from mailcrm.mail.imap import ImapSession, open_session
 from mailcrm.watching import listening
@@ -19,7 +20,9 @@ LONG = 3_600.0
 def opening(servers: dict[str, ModelServer]) -> Callable[[Account], ImapSession]:
     def open_imap(account: Account) -> ImapSession:
         server = servers[account.address]
-        return open_session(server.endpoint, username=account.address, password=server.password, timeout=10)
+        return open_session(
+            server.endpoint, username=account.address, credential=Password(server.password), timeout=10
+        )
 
     return open_imap
 
@@ -68,7 +71,7 @@ def test_listening_ends_while_it_waits_for_the_server(model: ModelServer, accoun
 
 def test_a_refused_password_is_not_tried_again(model: ModelServer, account: Account) -> None:
     def refused(_account: Account) -> ImapSession:
-        return open_session(model.endpoint, username="ann", password="old", timeout=10)
+        return open_session(model.endpoint, username="ann", credential=Password("old"), timeout=10)
 
     with listening([account], refused, every=0.05) as due:
         assert [next(due) for _ in range(3)] == [[account]] * 3
