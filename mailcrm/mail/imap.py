@@ -18,6 +18,7 @@ from mailcrm.core.credentials import Credential
 from mailcrm.core.errors import ProtocolError
 from mailcrm.core.model import Endpoint, FolderRole
 from mailcrm.core.plan import Arrival, Flags
+from mailcrm.core.printable import printable
 from mailcrm.core.uids import UidSet, sequence_set
 from mailcrm.mail import answers, folder_names, refusals
 from mailcrm.mail.answers import Fields
@@ -454,7 +455,7 @@ class ImapSession:
         """Send a command that helps where the server takes it."""
         _, done = self._say(command)
         if done.status != "OK":
-            logger.info("the server refused %s: %s", command, refusals.printable(done.text))
+            logger.info("the server refused %s: %s", command, printable(done.text))
 
     def _groups(self, uids: Sequence[int], most: int) -> Iterator[Sequence[int]]:
         """Yield groups of UIDs, in this order, each small enough for one command."""

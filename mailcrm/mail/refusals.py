@@ -7,14 +7,11 @@ Raising them is left to `mailcrm.mail.imap`.
 import re
 import socket
 import ssl
-import unicodedata
 from datetime import timedelta
 
 from mailcrm.core.errors import AuthError, ConnectError, FolderMissing, MailError, ProtocolError, Throttled
 from mailcrm.core.model import Endpoint
-
-#: More of a server's text than this tells nobody anything.
-TEXT_LIMIT = 200
+from mailcrm.core.printable import printable
 
 _IMAP_OFF = "Switch IMAP on in the settings of the provider's web mail, then try again."
 
@@ -85,13 +82,6 @@ _NO_SUCH_FOLDER = re.compile(
     r"|invalid (mailbox|folder)|nonexist",
     re.IGNORECASE,
 )
-
-
-def printable(said: str | bytes) -> str:
-    """Return a server's text fit for a terminal: one line, no control characters, 200 at most."""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    seen = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * TEXT_LIMIT])
-    return " ".join(seen.split())[:TEXT_LIMIT]
 
 
 def _quoted(text: str) -> str:

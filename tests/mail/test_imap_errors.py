@@ -17,8 +17,8 @@ from mailcrm.core.errors import (
     Throttled,
 )
 from mailcrm.core.model import Endpoint, Security
+from mailcrm.core.printable import TEXT_LIMIT
 from mailcrm.mail.imap import ImapSession, open_session
-from mailcrm.mail.refusals import TEXT_LIMIT
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import DovecotServer
 from tests.servers.model_imap import ModelServer
