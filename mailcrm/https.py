@@ -6,12 +6,11 @@ What is asked, and what an answer means, is left to `providers` and `oauth2`.
 import socket
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import IO
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -65,9 +64,9 @@ def get(url: str, *, seconds: float, ca_file: str | None = None) -> Answer:
     return _ask(Request(url), seconds, ca_file)  # noqa: S310 - _ask refuses all but https
 
 
-def post(url: str, form: Mapping[str, str], *, seconds: float, ca_file: str | None = None) -> Answer:
-    """Return the answer to a form; like `get`, but a redirect is an error."""
-    return _ask(Request(url, urlencode(form).encode("ascii")), seconds, ca_file)  # noqa: S310 - likewise
+def post(url: str, form: str, *, seconds: float, ca_file: str | None = None) -> Answer:
+    """Return the answer to a form, given in its URL encoding; like `get`, but a redirect is an error."""
+    return _ask(Request(url, form.encode("ascii")), seconds, ca_file)  # noqa: S310 - likewise
 
 
 def _ask(request: Request, seconds: float, ca_file: str | None) -> Answer:
