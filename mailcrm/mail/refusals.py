@@ -9,7 +9,15 @@ import socket
 import ssl
 from datetime import timedelta
 
-from mailcrm.core.errors import AuthError, ConnectError, FolderMissing, MailError, ProtocolError, Throttled
+from mailcrm.core.errors import (
+    AuthError,
+    ConnectError,
+    FolderMissing,
+    MailError,
+    ProtocolError,
+    Throttled,
+    TokenRefused,
+)
 from mailcrm.core.model import Endpoint
 from mailcrm.core.printable import printable
 
@@ -120,6 +128,15 @@ def log_in_refused(said: str | bytes) -> MailError:
     return _recognised(text) or AuthError(
         "The mail server refused the user name or the password." + _quoted(text)
     )
+
+
+def token_refused(said: str | bytes, reason: str = "") -> MailError:
+    """Return the error for a refused access token; `reason` is what the server told before it refused."""
+    error = log_in_refused(said)
+    if type(error) is not AuthError or _recognised(printable(said)) is not None:
+        return error
+    told = f"{printable(said)} ({reason})" if reason else printable(said)
+    return TokenRefused("The mail server refused the access token." + _quoted(told.strip()))
 
 
 def folder_refused(name: str, said: str | bytes) -> MailError:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
 
-from mailcrm.core.credentials import Credential
+from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import AuthError, ConfigError, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
-from mailcrm.mail import refusals
+from mailcrm.mail import refusals, sasl
 
 #: The most that the answers to one command may hold, in bytes, besides the emails asked for: room
 #: for the flags of some 400,000 emails.
@@ -45,8 +45,8 @@ class Done:
 class Wire(imaplib.IMAP4):
     """A connection with a bound on what a server can make us hold.
 
-    The greeting and the log-in are imaplib's; from then on `ask` speaks, because imaplib collects all of
-    an answer before it gives any, and stumbles over a tagged answer without text and over a blank line.
+    The greeting is imaplib's; from then on `ask` speaks, because imaplib collects all of an answer before
+    it gives any, and stumbles over a tagged answer without text and over a blank line.
     `allowance` is in bytes and holds for the answers to one command.
     """
 
@@ -127,7 +127,9 @@ class Wire(imaplib.IMAP4):
 
     def offered(self) -> frozenset[str]:
         """Ask what the server can do, in upper case (RFC 9051, 6.1.1)."""
-        answers, _ = self.say(b"CAPABILITY")
+        answers, done = self.say(b"CAPABILITY")
+        if done.status != "OK":  # Microsoft says so here that there is no mailbox behind the log-in
+            raise imaplib.IMAP4.error(done.text)
         words = (answer[0].decode("ascii", "replace").upper().split() for answer in answers)
         return frozenset(word for line in words if line[:1] == ["CAPABILITY"] for word in line[1:])
 
@@ -332,22 +334,70 @@ def _secure(wire: Wire, endpoint: Endpoint, ca_file: str | None) -> None:
 
 
 def _authenticate(wire: Wire, endpoint: Endpoint, username: str, credential: Credential) -> None:
-    password = credential.secret
-    if "LOGINDISABLED" in wire.capabilities:
-        raise AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
+    # Not chained: a server may repeat the command, and the secret with it.
     try:
-        if (username + password).isascii():
-            # imaplib quotes the password, but not the user name.
-            wire.login(quoted(username), password)
-        else:
-            # LOGIN has no charset; PLAIN is UTF-8 (RFC 4616, 2). A second challenge is answered with
-            # None, which makes imaplib give up.
-            credentials = iter([f"\0{username}\0{password}".encode()])
-            wire.authenticate("PLAIN", lambda _challenge: next(credentials, None))
-    # Not chained: a server may repeat the command, and the password with it.
+        match credential:
+            case Password():
+                done, reason = _with_password(wire, endpoint, username, credential.secret), ""
+            case AccessToken():
+                done, reason = _with_token(wire, endpoint, username, credential)
     except imaplib.IMAP4.abort as error:
-        raise _aborted(endpoint, said_in(error).replace(password, "…")) from None
-    except imaplib.IMAP4.error as error:
-        raise refusals.log_in_refused(said_in(error).replace(password, "…")) from None
+        raise _aborted(endpoint, sasl.masked(said_in(error), credential.secret)) from None
     except OSError as error:
         raise refusals.unreachable(endpoint, error) from error
+    if done.status != "OK":
+        said = sasl.masked(done.text, credential.secret)
+        if isinstance(credential, Password):
+            raise refusals.log_in_refused(said)
+        raise refusals.token_refused(said, sasl.masked(reason, credential.secret))
+
+
+def _with_password(wire: Wire, endpoint: Endpoint, username: str, password: str) -> Done:
+    if "LOGINDISABLED" in wire.capabilities:
+        if endpoint.security is not Security.NONE and _mechanisms(wire) & {"XOAUTH2", "OAUTHBEARER"}:
+            raise AuthError(
+                "The mail server takes no passwords, only a sign-in with OAuth2.", hint="See docs/oauth.md."
+            )
+        raise AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
+    if (username + password).isascii():
+        _, done = wire.say(f"LOGIN {quoted(username)} {quoted(password)}".encode())
+    else:
+        # LOGIN has no charset; PLAIN is UTF-8 (RFC 4616, 2).
+        done, _ = _exchanged(wire, sasl.plain(username, password))
+    return done
+
+
+def _with_token(wire: Wire, endpoint: Endpoint, username: str, token: AccessToken) -> tuple[Done, str]:
+    exchange = sasl.bearer(_mechanisms(wire), endpoint, username, token)
+    if exchange is None:
+        raise AuthError(
+            "The mail server takes no access tokens: it offers neither XOAUTH2 nor OAUTHBEARER.",
+            hint="Use a password or an app password for this server; check its name, too.",
+        )
+    done, challenge = _exchanged(wire, exchange)
+    return done, sasl.error_told(challenge)
+
+
+def _mechanisms(wire: Wire) -> set[str]:
+    return {name.removeprefix("AUTH=") for name in wire.capabilities if name.startswith("AUTH=")}
+
+
+def _exchanged(wire: Wire, exchange: sasl.Exchange) -> tuple[Done, bytes]:
+    """Log in with AUTHENTICATE (RFC 9051, 6.2.2), and return how it ended and the last challenge."""
+    answers = exchange.encoded()
+    command = b"AUTHENTICATE " + exchange.mechanism.encode()
+    if "SASL-IR" in wire.capabilities and exchange.client_first:  # one round trip less (RFC 4959)
+        command += b" " + next(answers)
+    asked = wire.ask(command)
+    challenge = b""
+    while True:
+        try:
+            said = next(asked)[0]
+        except StopIteration as end:
+            return end.value, challenge
+        if said.startswith(b"+"):
+            challenge = said[1:].strip()
+            answer = next(answers, None)
+            if answer is None:
+                raise imaplib.IMAP4.abort("unexpected challenge")
+            wire.send(answer + b"\r\n")

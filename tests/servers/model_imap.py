@@ -44,6 +44,14 @@ GM_ID = 1_786_000_000_000_000_000
 LONG_AGO = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|((?:[^\s()"\[]|\[[^\]]*\](?:<[^>]*>)?)+))')
+#: RFC 7628, 3.1, and what Google calls XOAUTH2.
+_BEARER = {
+    "XOAUTH2": rb"user=(?P<user>[^\1]+)\1auth=Bearer (?P<token>[!-~]+)\1\1",
+    "OAUTHBEARER": (
+        rb"n,a=(?P<user>(?:[^=,\1]|=2C|=3D)+),\1host=(?P<host>[^\1]+)\1port=(?P<port>\d+)"
+        rb"\1auth=Bearer (?P<token>[!-~]+)\1\1"
+    ),
+}
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:.*(?:\r?\n[ \t].*)*\r?\n?")
 
 Arguments: TypeAlias = "list[str | Arguments]"
@@ -95,7 +103,9 @@ class ModelServer:
     and, when asked for, QRESYNC), 8474 (OBJECTID), and the X-GM-EXT-1 of Gmail when asked for, then
     with All Mail, whose emails carry the labels. What is not in `capabilities` is BAD.
 
-    `commands` are all commands received, without tags; `downloads` counts the emails handed out
+    `token` is the access token that it takes, where it offers a mechanism for one; `error_challenge` is
+    what it tells before it refuses another. `commands` are all commands received, without tags, and
+    `answered` all lines in answer to a challenge; `downloads` counts the emails handed out
     whole, as (folder, UIDVALIDITY, UID). To misbehave: `greeting` is sent first; `twist` gets each
     command and the whole reply, and returns the reply to send, or raises `HangUp`; a connection is
     cut after `cut_after` bytes.
@@ -115,7 +125,10 @@ class ModelServer:
         self.greeting = b"* OK model ready\r\n"
         self.twist: Callable[[str, bytes], bytes] = lambda _command, reply: reply
         self.cut_after: int | None = None
+        self.token: str | None = None
+        self.error_challenge = b'{"status":"invalid_token","scope":"mail","schemes":"bearer"}'
         self.commands: list[str] = []
+        self.answered: list[bytes] = []
         self.downloads: list[tuple[str, int, int]] = []
         self.lock = threading.RLock()
         self.folders: dict[str, Folder] = {}
@@ -366,10 +379,30 @@ class _Session:
         return self.admit(str(password))
 
     def authenticate(self, arguments: Arguments) -> tuple[bytes, str]:
-        assert arguments == ["PLAIN"]
-        self.send(b"+ \r\n")
-        _, _, password = base64.b64decode(self.file.readline()).decode("utf-8").split("\0")
-        return self.admit(password)
+        mechanism, *initial = map(str, arguments)
+        assert self.offers(f"AUTH={mechanism}")
+        assert not initial or self.offers("SASL-IR")
+        said = base64.b64decode(initial[0]) if initial else self.asked(b"")
+        if mechanism == "PLAIN":
+            return self.admit(said.decode("utf-8").split("\0")[2])
+        match = re.fullmatch(_BEARER[mechanism], said)
+        assert match is not None
+        if mechanism == "OAUTHBEARER":
+            endpoint = self.server.endpoint
+            assert (match["host"], match["port"]) == (endpoint.host.encode(), b"%d" % endpoint.port)
+        if match["token"].decode() == self.server.token:
+            return self.admit(self.server.password)
+        assert self.asked(self.server.error_challenge) == (b"" if mechanism == "XOAUTH2" else b"\1")
+        raise Refused("[AUTHENTICATIONFAILED] Authentication failed.")
+
+    def asked(self, challenge: bytes) -> bytes:
+        """Return the answer to a challenge."""
+        self.send(b"+ %b\r\n" % base64.b64encode(challenge))
+        answer = self.file.readline()
+        self.server.answered.append(answer)
+        if answer.strip() == b"*":
+            raise ValueError("given up")
+        return base64.b64decode(answer)
 
     def admit(self, password: str) -> tuple[bytes, str]:
         if password != self.server.password:

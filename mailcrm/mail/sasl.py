@@ -1,0 +1,152 @@
+"""What is said to log in (SASL, RFC 4422), and what must not be repeated of it.
+
+Bytes in and bytes out, the same for IMAP and SMTP: how they travel is left to `mailcrm.mail.wire` and
+`mailcrm.mail.smtp`, what a refusal means to `mailcrm.mail.refusals`.
+"""
+
+import binascii
+import itertools
+import json
+import unicodedata
+from base64 import b64decode, b64encode
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+
+from mailcrm.core.credentials import AccessToken
+from mailcrm.core.errors import ConfigError
+from mailcrm.core.model import Endpoint
+from mailcrm.mail.refusals import TEXT_LIMIT, printable
+
+#: The answer that gives up, for IMAP (RFC 9051, 6.2.2) and SMTP (RFC 4954, 4) alike.
+CANCEL = b"*"
+#: A longer tale of an error tells nobody anything.
+_CHALLENGE_LIMIT = 8_192
+#: So many characters of a secret in a row are of use to somebody.
+_TELLING = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """A log-in: the name of the mechanism, and the answers to the server's challenges, one each.
+
+    Where the client speaks first, the first answer may be sent along with the command. A server that
+    asks once more than there are answers gets `CANCEL`.
+    """
+
+    mechanism: str
+    answers: tuple[bytes, ...] = field(repr=False)
+    client_first: bool = True
+
+    def encoded(self) -> Iterator[bytes]:
+        """Yield the answers as they go over the wire, in Base64, and `CANCEL` after the last."""
+        return itertools.chain(map(b64encode, self.answers), [CANCEL])
+
+
+def plain(username: str, password: str) -> Exchange:
+    """Return the log-in with PLAIN (RFC 4616, 2); raises ConfigError for control characters."""
+    said = f"\0{_speakable(username)}\0{_speakable(password)}"
+    return Exchange(mechanism="PLAIN", answers=(said.encode(),))
+
+
+def login(username: str, password: str) -> Exchange:
+    """Return the log-in with LOGIN, older than SASL: the server asks for one, then for the other.
+
+    Raises ConfigError for control characters.
+    """
+    answers = (_speakable(username).encode(), _speakable(password).encode())
+    return Exchange(mechanism="LOGIN", answers=answers, client_first=False)
+
+
+def bearer(offered: Container[str], endpoint: Endpoint, username: str, token: AccessToken) -> Exchange | None:
+    """Return the log-in with an access token by the best mechanism offered, or None when there is none.
+
+    XOAUTH2 goes first: all providers whose tokens mailcrm can get take it and document it, Microsoft
+    and Yandex nothing else, and it is what other mail programs send them. OAUTHBEARER, the standard,
+    is for the servers that offer only that. Raises ConfigError for characters that no token has.
+    """
+    if "XOAUTH2" in offered:
+        return xoauth2(username, token.secret)
+    if "OAUTHBEARER" in offered:
+        return oauthbearer(username, token.secret, endpoint.host, endpoint.port)
+    return None
+
+
+def xoauth2(username: str, token: str) -> Exchange:
+    """Return the log-in with XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol).
+
+    A challenge tells of an error, and the refusal comes after an empty answer to it.
+    """
+    said = f"user={_speakable(username)}\1auth=Bearer {_token(token)}\1\1"
+    return Exchange(mechanism="XOAUTH2", answers=(said.encode(), b""))
+
+
+def oauthbearer(username: str, token: str, host: str, port: int) -> Exchange:
+    """Return the log-in with OAUTHBEARER (RFC 7628, 3.1).
+
+    A challenge tells of an error, and the refusal comes after a lone ^A in answer (RFC 7628, 3.2.3).
+    """
+    name = _speakable(username).replace("=", "=3D").replace(",", "=2C")  # saslname, RFC 5801, 4
+    said = f"n,a={name},\1host={_speakable(host)}\1port={port}\1auth=Bearer {_token(token)}\1\1"
+    return Exchange(mechanism="OAUTHBEARER", answers=(said.encode(), b"\1"))
+
+
+def error_told(challenge: bytes) -> str:
+    """Return what a challenge in Base64 says of an error, in one short line; empty if it says nothing.
+
+    It is JSON with `status` and `scope` (RFC 7628, 3.2.2).
+    """
+    try:
+        told = json.loads(b64decode(challenge[:_CHALLENGE_LIMIT], validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        return ""
+    if not isinstance(told, dict):
+        return ""
+    words = [f"{name} {told[name]}" for name in ("status", "scope") if isinstance(told.get(name), str | int)]
+    return printable(", ".join(words))
+
+
+def masked(said: str | bytes, secret: str) -> str:
+    """Return a server's text, cut to what is of use, with `…` for the secret, or a part of it, in any dress.
+
+    A server may repeat the command that it refuses, as it was sent: quoted, or in Base64 after other bytes.
+    """
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    text = text[: 4 * TEXT_LIMIT]
+    hidden = [False] * len(text)
+    for form in _dresses(secret):
+        size = min(len(form), _TELLING)
+        for start in range(len(text) - size + 1):
+            if text[start : start + size] in form:
+                hidden[start : start + size] = [True] * size
+    runs = itertools.groupby(zip(hidden, text, strict=True), key=lambda pair: pair[0])
+    return "".join("…" if secretive else "".join(c for _, c in run) for secretive, run in runs)
+
+
+def _dresses(secret: str) -> Iterator[str]:
+    if not secret:
+        return
+    yield secret
+    yield secret.replace("\\", "\\\\").replace('"', '\\"')
+    data = secret.encode()
+    for before, mixed in enumerate((0, 2, 3)):
+        # The characters at both ends hold bits of the neighbours, too.
+        form = b64encode(bytes(before) + data).decode()[mixed : (before + len(data)) * 8 // 6]
+        if len(form) >= len(secret):
+            yield form
+
+
+def _speakable(said: str) -> str:
+    """Return what may stand between the separators of a mechanism, which are control characters."""
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in said):
+        raise ConfigError("A name or a password for the mail server holds a control character.")
+    return said
+
+
+def _token(token: str) -> str:
+    """Return an access token that is one (RFC 6750, 2.1, is narrower; some issuers are not)."""
+    if not token or not all("!" <= c <= "~" for c in token):
+        raise ConfigError(
+            "The access token holds a space, a line break or another character that no token has.",
+            hint="If it comes from token_command, see that the command prints the token alone.",
+        )
+    return token
