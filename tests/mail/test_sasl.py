@@ -69,28 +69,28 @@ def test_the_best_mechanism_offered_is_taken(offered: set[str], mechanism: str |
     "name", ["ann\1auth=Bearer x", "ann\0", "ann\r\n", "ann\x7f", "ann\x85", "ann\udc80"]
 )
 def test_a_control_character_is_never_said(name: str) -> None:
-    for refused in (
-        lambda: sasl.plain(name, "secret"),
-        lambda: sasl.plain("ann", name),
-        lambda: sasl.login(name, "secret"),
-        lambda: sasl.xoauth2(name, "token"),
-        lambda: sasl.oauthbearer(name, "token", "h", 1),
-        lambda: sasl.oauthbearer("ann", "token", name, 1),
-    ):
-        with pytest.raises(ConfigError, match="control character"):
-            refused()
+    with pytest.raises(ConfigError, match="control character"):
+        sasl.plain(name, "secret")
+    with pytest.raises(ConfigError, match="control character"):
+        sasl.plain("ann", name)
+    with pytest.raises(ConfigError, match="control character"):
+        sasl.login(name, "secret")
+    with pytest.raises(ConfigError, match="control character"):
+        sasl.xoauth2(name, "token")
+    with pytest.raises(ConfigError, match="control character"):
+        sasl.oauthbearer(name, "token", "h", 1)
+    with pytest.raises(ConfigError, match="control character"):
+        sasl.oauthbearer("ann", "token", name, 1)
 
 
 @pytest.mark.parametrize("token", ["", "two words", '{"access_token":\n"x"}', "a\1b", "a\r\nb", "tök"])
 def test_what_is_no_access_token_is_not_sent_and_not_told(token: str) -> None:
-    for refused in (
-        lambda: sasl.xoauth2("ann@example.com", token),
-        lambda: sasl.oauthbearer("ann@example.com", token, "h", 1),
-    ):
-        with pytest.raises(ConfigError, match="access token") as caught:
-            refused()
-        assert not token or token not in str(caught.value)
-        assert "token_command" in caught.value.hint
+    with pytest.raises(ConfigError, match="access token") as caught:
+        sasl.xoauth2("ann@example.com", token)
+    assert not token or token not in str(caught.value)
+    assert "token_command" in caught.value.hint
+    with pytest.raises(ConfigError, match="access token"):
+        sasl.oauthbearer("ann@example.com", token, "h", 1)
 
 
 def test_no_secret_is_in_what_python_shows_of_an_exchange() -> None:

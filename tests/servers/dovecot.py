@@ -25,7 +25,7 @@ from pathlib import Path
 from imapclient.imap_utf7 import encode as mutf7
 
 from mailcrm.core.model import Endpoint, Security
-from tests.servers.certificates import Authority
+from tests.servers.certificates import Authority, Certificate
 
 START_WITHIN = 30.0
 FOLDERS = ("Sent", "Drafts", "Junk", "Trash", "Kunden 2026", "견적", "报价", "Entwürfe")
@@ -52,12 +52,14 @@ mail_home = {folder}/mail/%u
 mail_location = maildir:~/Maildir
 mail_fsync = never
 mail_max_userip_connections = 0
-auth_mechanisms = plain login
+auth_mechanisms = plain login {bearer}
 auth_failure_delay = 0
 auth_username_chars =
 auth_cache_size = 0
+{oauth2}
 passdb {{
   driver = static
+  mechanisms = plain login
   args = password={password}
 }}
 userdb {{
@@ -94,6 +96,23 @@ service stats {{
 }}
 """
 
+_OAUTH2 = """
+passdb {{
+  driver = oauth2
+  mechanisms = {mechanisms}
+  args = {settings}
+}}
+"""
+#: Of a token that is inactive, or of another user, Dovecot says the same: `invalid_token` or 401.
+_INTROSPECTION = """
+introspection_mode = post
+introspection_url = {url}
+active_attribute = active
+active_value = true
+username_attribute = username
+scope = mail
+"""
+
 
 def dovecot_available() -> bool:
     """Say whether Dovecot is on this machine."""
@@ -110,8 +129,18 @@ class DovecotServer:
     Every user has INBOX and `FOLDERS`. `ca_file` is the certificate to trust.
     """
 
-    def __init__(self) -> None:
-        """Start it, in about half a second."""
+    def __init__(
+        self,
+        *,
+        certificate: Certificate | None = None,
+        introspection: str | None = None,
+        bearer: str = "xoauth2 oauthbearer",
+    ) -> None:
+        """Start it, in about half a second, with a good certificate or with this one.
+
+        It takes access tokens, too, by these mechanisms, when it is told the URL where they are looked
+        into (RFC 7662).
+        """
         program = _program()
         if program is None:
             raise RuntimeError("Dovecot is not installed")
@@ -120,7 +149,7 @@ class DovecotServer:
         # The mail processes run as another user when root starts them.
         self.folder.chmod(0o755)
         authority = Authority(self.folder)
-        certificate = authority.issue()
+        certificate = certificate or authority.issue()
         self.ca_file = authority.ca_file
         self.tls_port, self.plain_port = _free_ports()
         self._numbers = count(1)
@@ -128,6 +157,11 @@ class DovecotServer:
         mail = self.folder / "mail"
         mail.mkdir()
         os.chown(mail, self._owner.pw_uid, self._owner.pw_gid)
+        oauth2 = ""
+        if introspection is not None:
+            settings = self.folder / "oauth2.conf"
+            settings.write_text(_INTROSPECTION.format(url=introspection), encoding="ascii")
+            oauth2 = _OAUTH2.format(mechanisms=bearer, settings=settings)
         config = self.folder / "dovecot.conf"
         root = os.geteuid() == 0
         me = pwd.getpwuid(os.geteuid())
@@ -140,6 +174,8 @@ class DovecotServer:
                 uid=self._owner.pw_uid,
                 gid=self._owner.pw_gid,
                 password=self.password,
+                bearer=bearer if oauth2 else "",
+                oauth2=oauth2,
                 certificate=certificate.certificate,
                 key=certificate.key,
                 plain_port=self.plain_port,
@@ -255,7 +291,9 @@ class DovecotServer:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_WITHIN
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), self.client("probe"):
+            with contextlib.suppress(OSError):
+                # No log-in: its certificate may be a bad one.
+                imaplib.IMAP4("127.0.0.1", self.plain_port, timeout=START_WITHIN).logout()
                 return
             if self._process.poll() is not None:
                 break

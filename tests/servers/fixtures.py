@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.authorization import AuthorizationServer
 from tests.servers.certificates import Authority
 from tests.servers.cyrus import CyrusServer, cyrus_available
 from tests.servers.dovecot import DovecotServer, dovecot_available
@@ -26,6 +27,22 @@ def dovecot() -> Iterator[DovecotServer]:
         dovecot_available(), "Dovecot is not installed, so NOTHING is tested against a real IMAP server."
     )
     server = DovecotServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def introspection(authority: Authority) -> Iterator[AuthorizationServer]:
+    """The authorization server that `oauth2_dovecot` asks; a test takes users of its own."""
+    server = AuthorizationServer(authority)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def oauth2_dovecot(introspection: AuthorizationServer) -> Iterator[DovecotServer]:
+    _require(dovecot_available(), "Dovecot is not installed, so no access token is tried on a real server.")
+    server = DovecotServer(introspection=introspection.plain_introspection_endpoint)
     yield server
     server.stop()
 

@@ -46,10 +46,10 @@ LONG_AGO = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|((?:[^\s()"\[]|\[[^\]]*\](?:<[^>]*>)?)+))')
 #: RFC 7628, 3.1, and what Google calls XOAUTH2.
 _BEARER = {
-    "XOAUTH2": rb"user=(?P<user>[^\1]+)\1auth=Bearer (?P<token>[!-~]+)\1\1",
+    "XOAUTH2": rb"user=(?P<user>[^\x01]+)\x01auth=Bearer (?P<token>[!-~]+)\x01\x01",
     "OAUTHBEARER": (
-        rb"n,a=(?P<user>(?:[^=,\1]|=2C|=3D)+),\1host=(?P<host>[^\1]+)\1port=(?P<port>\d+)"
-        rb"\1auth=Bearer (?P<token>[!-~]+)\1\1"
+        rb"n,a=(?P<user>(?:[^=,\x01]|=2C|=3D)+),\x01host=(?P<host>[^\x01]+)\x01port=(?P<port>\d+)"
+        rb"\x01auth=Bearer (?P<token>[!-~]+)\x01\x01"
     ),
 }
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:.*(?:\r?\n[ \t].*)*\r?\n?")
@@ -104,11 +104,11 @@ class ModelServer:
     with All Mail, whose emails carry the labels. What is not in `capabilities` is BAD.
 
     `token` is the access token that it takes, where it offers a mechanism for one; `error_challenge` is
-    what it tells before it refuses another. `commands` are all commands received, without tags, and
-    `answered` all lines in answer to a challenge; `downloads` counts the emails handed out
-    whole, as (folder, UIDVALIDITY, UID). To misbehave: `greeting` is sent first; `twist` gets each
-    command and the whole reply, and returns the reply to send, or raises `HangUp`; a connection is
-    cut after `cut_after` bytes.
+    what it tells, so many times, before it refuses another. `commands` are all commands received,
+    without tags, and `answered` all lines in answer to a challenge; `downloads` counts the emails
+    handed out whole, as (folder, UIDVALIDITY, UID). To misbehave: `greeting` is sent first; `twist`
+    gets each command and the whole reply, and returns the reply to send, or raises `HangUp`; a
+    connection is cut after `cut_after` bytes.
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class ModelServer:
         self.cut_after: int | None = None
         self.token: str | None = None
         self.error_challenge = b'{"status":"invalid_token","scope":"mail","schemes":"bearer"}'
+        self.error_challenges = 1
         self.commands: list[str] = []
         self.answered: list[bytes] = []
         self.downloads: list[tuple[str, int, int]] = []
@@ -392,7 +393,8 @@ class _Session:
             assert (match["host"], match["port"]) == (endpoint.host.encode(), b"%d" % endpoint.port)
         if match["token"].decode() == self.server.token:
             return self.admit(self.server.password)
-        assert self.asked(self.server.error_challenge) == (b"" if mechanism == "XOAUTH2" else b"\1")
+        for _ in range(self.server.error_challenges):
+            assert self.asked(self.server.error_challenge) == (b"" if mechanism == "XOAUTH2" else b"\1")
         raise Refused("[AUTHENTICATIONFAILED] Authentication failed.")
 
     def asked(self, challenge: bytes) -> bytes:
