@@ -135,7 +135,8 @@ def keep_password(config: Config, login: Login) -> None:
     """Keep what opens the account where it was asked to be kept; raises ConfigError when it cannot be."""
     address, host = login.address, login.imap.host
     if login.password_command is None and keychain.environment_name(address) not in os.environ:
-        keychain.keep(address, host, login.password, place=login.place, secrets=secrets_folder())
+        name = keychain.password_of(address, host)
+        keychain.keep(name, login.password, place=login.place, secrets=secrets_folder())
     remember_account(
         config,
         address,
@@ -191,11 +192,12 @@ def choose_all_folders(db: Database, account: Account) -> None:
 
 
 def disconnect_account(db: Database, config: Config, account: Account) -> None:
-    """Delete the account's password and its table in config.toml, and sync it no more; its mail stays.
+    """Delete the account's secrets and its table in config.toml, and sync it no more; its mail stays.
 
     The store comes last, so that whatever fails, the account is there to be disconnected again.
     """
-    keychain.forget(account.address, account.imap.host, secrets=secrets_folder())
+    for name in (keychain.password_of, keychain.tokens_of):
+        keychain.forget(name(account.address, account.imap.host), secrets=secrets_folder())
     forget_account(config, account.address)
     accounts.disconnect_account(db, account)
 

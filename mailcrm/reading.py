@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Self, TypeAlias
 
 from mailcrm.core.model import Direction, ParticipantRole
 from mailcrm.core.plan import Arrival
+from mailcrm.keychain import without_secrets
 from mailcrm.store.contents import Content, content
 from mailcrm.store.emails import NewEmail, Source, source
 from mailcrm.store.packed import unpack
@@ -128,15 +129,13 @@ class Reader:
 
 
 def _started() -> "subprocess.Popen[bytes]":
-    # It needs no password, so it gets none.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAILCRM_")}
     return subprocess.Popen(
         # Not from the folder we stand in: a pickle.py there would be run (-P).
         [sys.executable, "-P", "-m", "mailcrm.reading"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env=without_secrets(os.environ),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from mailcrm.commands.invocation import Invocation
+from mailcrm.keychain import environment_name, without_secrets
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,11 +64,11 @@ class _Stage:
 
     def __init__(self, folder: Path, address: str, password: str) -> None:
         self._environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("MAILCRM_")},
+            **without_secrets(os.environ),
             "MAILCRM_STORE": f"sqlite:///{folder / 'mailcrm.db'}",
             "MAILCRM_CONFIG": str(folder / "config.toml"),
             "MAILCRM_MEMBER": address,
-            _password_name(address): password,
+            environment_name(address): password,
         }
 
     def say(self, sentence: str) -> None:
@@ -92,9 +93,3 @@ class _Stage:
 
     def _command(self, words: str) -> list[str]:
         return [sys.executable, "-m", "mailcrm", *shlex.split(words)]
-
-
-def _password_name(address: str) -> str:
-    from mailcrm.keychain import environment_name
-
-    return environment_name(address)

@@ -20,6 +20,7 @@ from typing import IO
 
 from mailcrm.commands.demo_letters import Letter
 from mailcrm.core.errors import ConfigError, ConnectError, ProtocolError
+from mailcrm.keychain import without_secrets
 
 HOST = "127.0.0.1"
 USERNAME = "me@example.com"
@@ -75,7 +76,7 @@ def _start(login: DemoLogin, log: IO[bytes]) -> subprocess.Popen[bytes]:
     command += ["dict", "@/dev/stdin"]
     reader, writer = os.pipe()
     # FQDN spares the server a look-up of this machine's name, which can take seconds.
-    environment = os.environ | {"FQDN": "localhost"}
+    environment = without_secrets(os.environ) | {"FQDN": "localhost"}
     with os.fdopen(reader, "rb") as arguments:
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(f"--demo-user\n{login.username}\n--demo-password\n{login.password}\n".encode())
