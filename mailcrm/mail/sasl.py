@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from mailcrm.core.credentials import AccessToken
 from mailcrm.core.errors import ConfigError
 from mailcrm.core.model import Endpoint
-from mailcrm.mail.refusals import TEXT_LIMIT, printable
+from mailcrm.core.printable import TEXT_LIMIT, printable
 
 #: The answer that gives up, for IMAP (RFC 9051, 6.2.2) and SMTP (RFC 4954, 4) alike.
 CANCEL = b"*"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from mailcrm.core.credentials import AccessToken
 from mailcrm.core.errors import ConfigError
 from mailcrm.core.model import Endpoint, Security
+from mailcrm.core.printable import TEXT_LIMIT
 from mailcrm.mail import sasl
-from mailcrm.mail.refusals import TEXT_LIMIT
 
 ENDPOINT = Endpoint(host="server.example.com", port=143, security=Security.STARTTLS)
 TOKEN = AccessToken("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==")
