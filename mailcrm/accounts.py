@@ -4,19 +4,19 @@ How a password is kept is left to `keychain`, how folders are named on the serve
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from mailcrm import keychain
-from mailcrm.config import AccountConfig, Config, data_folder, forget_account, remember_account
-from mailcrm.core.credentials import Password
-from mailcrm.core.errors import NotFound
+from mailcrm.config import AccountConfig, Config, forget_account, remember_account
+from mailcrm.core.credentials import AccessToken, Credential, Password
+from mailcrm.core.errors import NotFound, SignInNeeded, TokenRefused
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
 from mailcrm.keychain import SecretPlace
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
-from mailcrm.signing_in import credential
+from mailcrm.signing_in import credential, renewed, secrets_folder
 from mailcrm.store import accounts, folders, members
 from mailcrm.store.database import Database
 
@@ -56,11 +56,6 @@ class Offered:
 
     folder: ListedFolder
     usual: bool
-
-
-def secrets_folder() -> Path:
-    """Return the folder of secret files."""
-    return data_folder() / "secrets"
 
 
 def log_in_once(login: Login) -> tuple[Offered, ...]:
@@ -145,13 +140,43 @@ def keep_password(config: Config, login: Login) -> None:
 
 
 def open_imap(config: Config, account: Account) -> ImapSession:
-    """Open a session for an account with what opens it on this machine."""
+    """Open a session for an account with what opens it on this machine.
+
+    A refused access token is renewed once, in case it is not as good as this machine believes.
+    """
+    with _hint_for(config, account):
+        offered = credential(config, account)
+        try:
+            return _session(config, account, offered)
+        except TokenRefused:
+            fresh = renewed(config, account, offered) if isinstance(offered, AccessToken) else None
+            if fresh is None:
+                raise
+        return _session(config, account, fresh)
+
+
+def _session(config: Config, account: Account, offered: Credential) -> ImapSession:
     return open_session(
         account.imap,
         username=account.username,
-        credential=credential(config, account),
+        credential=offered,
         ca_file=config.account(account.address).ca_file,
     )
+
+
+@contextmanager
+def _hint_for(config: Config, account: Account) -> Iterator[None]:
+    """Say of a refused token what to do for this account, unless it was said already."""
+    try:
+        yield
+    except (TokenRefused, SignInNeeded) as error:
+        if error.hint == type(error).hint:
+            error.hint = (
+                f"Run the token_command of {account.address} by hand and see what it prints."
+                if config.account(account.address).token_command is not None
+                else f"Sign in again: mailcrm account reauth {account.address}"
+            )
+        raise
 
 
 def remember_folders(db: Database, account: Account, offered: Sequence[Offered]) -> None:

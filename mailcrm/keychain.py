@@ -25,7 +25,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailcrm.core.errors import ConfigError, CredentialMissing
+from mailcrm.core.errors import ConfigError, CredentialMissing, StoreBusy
 
 if TYPE_CHECKING:  # it takes a tenth of a second, which a secret file or a command saves
     from keyring.backend import KeyringBackend
@@ -95,6 +95,9 @@ _KEYRINGS = frozenset(
 
 #: Seconds that a command may take; somebody may have to unlock a key first.
 _COMMAND_SECONDS = 60
+
+#: Seconds to wait for a process that asks an issuer, which `oauth2` gives half a minute.
+_ALONE_SECONDS = 35
 
 #: Characters of a file's name; file systems end at 255 bytes, and a few more stand in a new file's.
 _FILE_NAME = 200
@@ -219,12 +222,38 @@ def forget(name: SecretName, *, secrets: Path) -> None:
     _delete_from_keyring(name)
 
 
+@contextmanager
+def alone(name: SecretName, *, secrets: Path) -> Iterator[None]:
+    """Keep other processes that do the same away from a secret; raises StoreBusy or ConfigError."""
+    import hashlib
+
+    import filelock
+
+    # filelock writes the path to the log, which tells no address.
+    path = secrets / f"lock={hashlib.sha256(_file_name(name).encode()).hexdigest()[:32]}"
+    with _writing(path):
+        _make_folder(secrets)
+        lock = filelock.FileLock(path, timeout=_ALONE_SECONDS, mode=0o600)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreBusy(f"Another mailcrm has been renewing {name} for a while.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _make_folder(secrets: Path) -> None:
+    secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_open(secrets, secrets.stat())
+
+
 def _write(path: Path, secret: str) -> None:
     import tempfile  # late: most runs only read
 
     with _writing(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_open(path.parent, path.parent.stat())
+        _make_folder(path.parent)
         # Of mode 0600 from its first moment, under a name that nobody can have prepared.
         number, beside = tempfile.mkstemp(prefix=_beginning_of_new(path.name), dir=path.parent)
         try:

@@ -1,27 +1,167 @@
 """What opens an account on this machine: its password, or an access token that is renewed in time.
 
-Where secrets are kept is left to `keychain`, how tokens are asked for to `oauth2`.
+A renewal may void the refresh token that it was made with, and two at once may void both (RFC 9700,
+4.14.2). So it is one process at a time that renews the tokens of an account, and what it gets is kept
+before it is used. Where secrets are kept is left to `keychain`, how tokens are asked for to `oauth2`.
 """
 
+import logging
 import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mailcrm import keychain
-from mailcrm.config import Config, data_folder
-from mailcrm.core.credentials import Credential, Password
+from mailcrm.config import AccountConfig, Config, OAuth2Client, data_folder
+from mailcrm.core.credentials import AccessToken, Credential, Password
+from mailcrm.core.errors import ConfigError, CredentialMissing
 from mailcrm.core.model import Account
+from mailcrm.keychain import SecretPlace
+
+if TYPE_CHECKING:  # most accounts have a password
+    from mailcrm.oauth2.tokens import Tokens
+
+logger = logging.getLogger(__name__)
+
+#: A token is renewed this long before its end: clocks differ by minutes, and the log-in comes later.
+_AHEAD = timedelta(minutes=5)
+
+
+def secrets_folder() -> Path:
+    """Return the folder of secret files."""
+    return data_folder() / "secrets"
 
 
 def credential(config: Config, account: Account) -> Credential:
-    """Return what opens an account; raises CredentialMissing, ConfigError, or what a renewal raises."""
-    here = config.account(account.address)
-    # A command configured for one host must not hand its password to another.
-    command = here.password_command if here.host in (None, account.imap.host) else None
+    """Return what opens an account.
+
+    Raises CredentialMissing, ConfigError; of a renewal also SignInNeeded, ConnectError, ProtocolError,
+    and StoreBusy while another process renews.
+    """
+    here = _here(config, account)
+    if here.token_command is not None:
+        return AccessToken(keychain.run_command(here.token_command, "token_command"))
+    if here.oauth2 is not None:
+        tokens, _ = _kept(config, account, here.oauth2)
+        if _ends_soon(tokens, datetime.now(UTC)):
+            tokens = _renew(config, account, here.oauth2, tokens.access_token)
+        return AccessToken(tokens.access_token)
     return Password(
         keychain.find_password(
             account.address,
             account.imap.host,
-            command=command,
+            command=here.password_command,
             environ=os.environ,
-            secrets=data_folder() / "secrets",
+            secrets=secrets_folder(),
         )
     )
+
+
+def renewed(config: Config, account: Account, refused: AccessToken) -> AccessToken | None:
+    """Return another access token than the one that the server refused; None when there is none.
+
+    It may have been taken back before its time, or this machine's clock is wrong about the time. Raises
+    what `credential` raises.
+    """
+    here = _here(config, account)
+    if here.token_command is not None:
+        fresh = keychain.run_command(here.token_command, "token_command")
+    elif here.oauth2 is not None:
+        fresh = _renew(config, account, here.oauth2, refused.secret).access_token
+    else:
+        return None
+    return AccessToken(fresh) if fresh != refused.secret else None
+
+
+def keep_tokens(address: str, host: str, tokens: "Tokens", *, place: SecretPlace) -> None:
+    """Keep what a sign-in gave, in place of older tokens.
+
+    Raises ConfigError, CredentialMissing, and StoreBusy while another process renews the older ones.
+    """
+    name = keychain.tokens_of(address, host)
+    with keychain.alone(name, secrets=secrets_folder()):
+        keychain.keep(name, tokens.to_json(), place=place, secrets=secrets_folder())
+
+
+def client_secret(config: Config, name: str) -> str | None:
+    """Return the secret by which an issuer knows the client of this name; None when it gave none.
+
+    Raises ConfigError, CredentialMissing.
+    """
+    from mailcrm.oauth2.issuers import KNOWN
+
+    client = _client(config, name)
+    if client.client_secret_command is not None:
+        return keychain.run_command(client.client_secret_command, "client_secret_command")
+    try:
+        found = keychain.stored(keychain.client_secret_of(name, client.client_id), secrets=secrets_folder())
+    except CredentialMissing:
+        # A keyring that does not open need not hold up a client that has no secret.
+        if name in KNOWN and not KNOWN[name].client_secret:
+            return None
+        raise
+    return None if found is None else found[0]
+
+
+def _here(config: Config, account: Account) -> AccountConfig:
+    """Return what is configured for an account at its host: a command's secret is for no other."""
+    here = config.account(account.address)
+    return here if here.host in (None, account.imap.host) else AccountConfig()
+
+
+def _client(config: Config, name: str) -> OAuth2Client:
+    if name not in config.oauth2:
+        raise ConfigError(
+            f"The table [oauth2.{name}] is missing in {config.path}.",
+            hint=f"Run: mailcrm account oauth-setup {name}",
+        )
+    return config.oauth2[name]
+
+
+def _kept(config: Config, account: Account, name: str) -> "tuple[Tokens, SecretPlace]":
+    """Return the tokens of an account that the client in config.toml got, and where they are."""
+    from mailcrm.oauth2.issuers import issuer
+    from mailcrm.oauth2.tokens import Tokens
+
+    configured = issuer(name, _client(config, name), None)
+    sign_in = f"Sign in: mailcrm account reauth {account.address}"
+    found = keychain.stored(keychain.tokens_of(account.address, account.imap.host), secrets=secrets_folder())
+    if found is None:
+        raise CredentialMissing(f"Nobody has signed in to {account.address} on this machine.", hint=sign_in)
+    tokens = Tokens.from_json(found[0])
+    if (tokens.token_endpoint, tokens.client_id) != (configured.token_endpoint, configured.client_id):
+        raise CredentialMissing(
+            f"{account.address} was signed in with another client than [oauth2.{name}] names now.",
+            hint=sign_in,
+        )
+    return tokens, found[1]
+
+
+def _ends_soon(tokens: "Tokens", now: datetime) -> bool:
+    """Tell whether it is time to renew; what cannot be renewed is used until it is refused.
+
+    A clock that was wrong makes a token seem good for longer than it is: the server will refuse it.
+    """
+    if tokens.expires_at is None or tokens.refresh_token is None:
+        return False
+    return tokens.expires_at - now < _AHEAD
+
+
+def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
+    """Return other tokens than those with the access token `stale`, and keep them."""
+    from mailcrm.oauth2.grants import refresh
+    from mailcrm.oauth2.issuers import issuer
+
+    secret = keychain.tokens_of(account.address, account.imap.host)
+    with keychain.alone(secret, secrets=secrets_folder()):
+        tokens, place = _kept(config, account, name)
+        if tokens.access_token != stale:
+            # Another process was faster.
+            return tokens
+        configured = issuer(name, _client(config, name), client_secret(config, name))
+        # A full disk, or a keyring that was locked meanwhile, is met while the old ones are still good.
+        keychain.replace(secret, tokens.to_json(), place=place, secrets=secrets_folder())
+        fresh = refresh(configured, tokens, datetime.now(UTC))
+        keychain.replace(secret, fresh.to_json(), place=place, secrets=secrets_folder())
+    logger.info("account %d: the access token was renewed", account.id)
+    return fresh

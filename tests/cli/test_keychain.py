@@ -18,7 +18,7 @@ import keyring.backends.null
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from keyring.errors import KeyringLocked, PasswordDeleteError
+from keyring.errors import KeyringLocked
 
 from mailcrm import keychain
 from mailcrm.core.errors import ConfigError, CredentialMissing
@@ -38,6 +38,7 @@ from mailcrm.keychain import (
     tokens_of,
     without_secrets,
 )
+from tests.keyrings import Keyring, Untrusted
 
 ANN = "ann@example.com"
 HOST = "imap.example.com"
@@ -50,45 +51,6 @@ LONG = json.dumps({"access_token": "a" * 3_000, "refresh_token": "r" * 2_000})
 
 #: Put together, because a traceback shows source lines, too.
 PLANTED = "".join(reversed("terces-detnalp"))
-
-
-class Keyring:
-    """What a back end of keyring does, in memory; it can be locked."""
-
-    priority = 5
-
-    def __init__(self) -> None:
-        self.passwords: dict[tuple[str, str], str] = {}
-        self.locked = False
-        self.raises: Exception | None = None
-
-    def get_password(self, service: str, name: str) -> str | None:
-        self._open()
-        return self.passwords.get((service, name))
-
-    def set_password(self, service: str, name: str, password: str) -> None:
-        self._open()
-        self.passwords[service, name] = password
-
-    def delete_password(self, service: str, name: str) -> None:
-        self._open()
-        if self.passwords.pop((service, name), None) is None:
-            raise PasswordDeleteError
-
-    def _open(self) -> None:
-        if self.raises is not None:
-            raise self.raises
-        if self.locked:
-            raise KeyringLocked
-
-
-Keyring.__module__ = "keyring.backends.SecretService"
-
-
-class Untrusted(Keyring):
-    """A back end that an installed package slipped in."""
-
-    priority = 9
 
 
 @pytest.fixture

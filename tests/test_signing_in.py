@@ -1,0 +1,645 @@
+"""An account's tokens are renewed in time, by one process at a time, and none is lost on the way."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import keyring
+import pytest
+
+from mailcrm import keychain
+from mailcrm.accounts import open_imap
+from mailcrm.config import AccountConfig, Config
+from mailcrm.core.credentials import AccessToken, Password
+from mailcrm.core.errors import (
+    ConfigError,
+    ConnectError,
+    CredentialMissing,
+    ProtocolError,
+    SignInNeeded,
+    StoreBusy,
+    TokenRefused,
+)
+from mailcrm.core.events import AccountFinished, AccountSkipped, SyncEvent
+from mailcrm.core.model import Account, CreateContacts, Endpoint, Security, Visibility
+from mailcrm.keychain import SecretPlace, environment_name
+from mailcrm.oauth2.tokens import Tokens
+from mailcrm.rounds import sync_accounts
+from mailcrm.signing_in import client_secret, credential, keep_tokens, renewed, secrets_folder
+from mailcrm.store import Database
+from tests.conftest import NOW
+from tests.keyrings import Keyring
+from tests.mail.conformance import ModelMailbox
+from tests.servers.authorization import LOG_IN_PAGE, AuthorizationServer, Raw
+from tests.servers.certificates import Authority
+from tests.servers.model_imap import CAPABILITIES, ModelServer
+from tests.syncing.accounts import connect
+
+ANN = "ann@example.com"
+HOST = "127.0.0.1"
+ISSUER = "example"
+HOUR = timedelta(hours=1)
+SPAWN = get_context("spawn")
+
+#: Seconds after which a test that waits for another thread or process gives up.
+PATIENCE = 30
+
+
+@dataclass
+class Issuing(AuthorizationServer):
+    """An authorization server that rotates refresh tokens, and calls `after_renewal` before it answers."""
+
+    rotate: bool = True
+    after_renewal: Callable[[dict[str, str]], object] = field(default=lambda _form: None)
+    latest: str = ""
+
+    def _tokens(self, grant: Any) -> dict[str, Any]:
+        given = super()._tokens(grant)
+        self.latest = given["access_token"]
+        return given
+
+    def _renew(self, form: dict[str, str]) -> Raw:
+        answer = super()._renew(form)
+        self.after_renewal(form)
+        return answer
+
+    @property
+    def renewals(self) -> int:
+        return self.asked["refresh_token"]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def server(authority: Authority) -> Iterator[Issuing]:
+    server = Issuing(authority=authority)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home without a keyring, for this process and those that it starts."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setattr(keyring.core, "_keyring_backend", None)
+    return tmp_path
+
+
+@pytest.fixture
+def desktop(monkeypatch: pytest.MonkeyPatch) -> Keyring:
+    found = Keyring()
+    monkeypatch.setattr(keyring, "get_keyring", lambda: found)
+    return found
+
+
+def account(host: str = HOST) -> Account:
+    return Account(
+        id=7,
+        address=ANN,
+        aliases=(),
+        owner_id=1,
+        owner="Ann",
+        team_id=None,
+        default_visibility=Visibility.PRIVATE,
+        provider="",
+        imap=Endpoint(host=host, port=143, security=Security.NONE),
+        username=ANN,
+        history_start=None,
+        all_folders=True,
+        auto_link_contacts=True,
+        auto_link_deals=True,
+        auto_link_leads=True,
+        create_contacts=CreateContacts.NEVER,
+        last_sync_at=None,
+        last_error=None,
+    )
+
+
+def configured(server: Issuing, home: Path, **changes: Any) -> Config:
+    return Config(
+        path=home / "config.toml",
+        store="",
+        accounts={ANN: AccountConfig(host=HOST, oauth2=ISSUER)},
+        oauth2={ISSUER: server.client(**changes)},
+    )
+
+
+@pytest.fixture
+def config(server: Issuing, home: Path) -> Config:
+    return configured(server, home)
+
+
+def sign_in(
+    server: Issuing, *, left: timedelta | None, place: SecretPlace = SecretPlace.FILE, **changes: Any
+) -> Tokens:
+    """Keep tokens that are good for so long by the clock of this machine."""
+    access, refresh = server.issue(ANN)
+    tokens = Tokens(
+        access_token=access,
+        refresh_token=refresh,
+        expires_at=None if left is None else datetime.now(UTC) + left,
+        token_endpoint=server.token_endpoint,
+        client_id=server.client_id,
+    )
+    tokens = replace(tokens, **changes)
+    keep_tokens(ANN, HOST, tokens, place=place)
+    return tokens
+
+
+def stored() -> Tokens:
+    found = keychain.stored(keychain.tokens_of(ANN, HOST), secrets=secrets_folder())
+    assert found is not None
+    return Tokens.from_json(found[0])
+
+
+def no_server_was_asked(server: Issuing) -> bool:
+    return not server.forms
+
+
+# In time, and not before.
+
+
+def test_a_good_token_is_used_and_nobody_is_asked(server: Issuing, config: Config) -> None:
+    tokens = sign_in(server, left=HOUR)
+    assert credential(config, account()) == AccessToken(tokens.access_token)
+    assert no_server_was_asked(server)
+
+
+@pytest.mark.parametrize("place", SecretPlace)
+@pytest.mark.parametrize("left", [timedelta(minutes=4), -HOUR, -timedelta(days=20_000)])
+def test_a_token_is_renewed_ahead_of_its_end_and_kept_where_it_was(
+    server: Issuing, config: Config, desktop: Keyring, place: SecretPlace, left: timedelta
+) -> None:
+    old = sign_in(server, left=left, place=place)
+    opens = credential(config, account())
+    assert opens == AccessToken(server.latest)
+    kept = stored()
+    assert (kept.access_token, server.renewals) == (server.latest, 1)
+    assert kept.refresh_token != old.refresh_token
+    assert len(desktop.passwords) == (place is SecretPlace.KEYRING)
+    # It is good for an hour, so it is not renewed again.
+    assert credential(config, account()) == opens
+    assert server.renewals == 1
+
+
+def test_a_chain_of_renewals_uses_each_refresh_token_once(server: Issuing, config: Config) -> None:
+    server.lifetime = 60
+    sign_in(server, left=-HOUR)
+    opened = {credential(config, account()) for _ in range(5)}
+    assert len(opened) == server.renewals == 5
+    assert len({form["refresh_token"] for form in server.forms}) == 5
+
+
+@pytest.mark.parametrize(
+    "changes", [{"expires_at": None}, {"refresh_token": None}, {"expires_at": None, "refresh_token": None}]
+)
+def test_what_cannot_be_renewed_or_has_no_end_is_used_until_it_is_refused(
+    server: Issuing, config: Config, changes: dict[str, Any]
+) -> None:
+    tokens = sign_in(server, left=-HOUR, **changes)
+    assert credential(config, account()) == AccessToken(tokens.access_token)
+    assert no_server_was_asked(server)
+
+
+# One at a time.
+
+
+def tell_credential(config: Config, start: Any, told: Any) -> None:
+    start.wait(PATIENCE)
+    told.put(credential(config, account()))
+
+
+def test_processes_that_renew_at_the_same_moment_make_one_refresh(server: Issuing, config: Config) -> None:
+    sign_in(server, left=-HOUR)
+    slow = threading.Event()
+    server.after_renewal = lambda _form: slow.wait(0.5)
+    start, told = SPAWN.Barrier(4), SPAWN.Queue()
+    processes = [SPAWN.Process(target=tell_credential, args=(config, start, told)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    opened = {told.get(timeout=PATIENCE) for _ in processes}
+    for process in processes:
+        process.join(PATIENCE)
+    assert opened == {AccessToken(server.latest)}
+    assert server.renewals == 1
+    assert stored().access_token == server.latest
+
+
+def test_who_waits_too_long_for_another_process_is_told_to_come_again(
+    server: Issuing, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(server, left=-HOUR)
+    monkeypatch.setattr(keychain, "_ALONE_SECONDS", 0.1)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with keychain.alone(keychain.tokens_of(ANN, HOST), secrets=secrets_folder()):
+            held.set()
+            done.wait(PATIENCE)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(PATIENCE)
+    with pytest.raises(StoreBusy, match=ANN):
+        credential(config, account())
+    done.set()
+    other.join(PATIENCE)
+    assert no_server_was_asked(server)
+
+
+def test_a_sign_in_during_a_renewal_is_what_counts(server: Issuing, config: Config) -> None:
+    sign_in(server, left=-HOUR)
+    asked = threading.Event()
+
+    def answer_late(_form: dict[str, str]) -> None:
+        asked.set()
+        threading.Event().wait(0.3)
+
+    server.after_renewal = answer_late
+    renewing = threading.Thread(target=credential, args=(config, account()))
+    renewing.start()
+    assert asked.wait(PATIENCE)
+    server.after_renewal = lambda _form: None
+    fresh = sign_in(server, left=HOUR)
+    renewing.join(PATIENCE)
+    assert stored() == fresh
+    assert server.renewals == 1
+
+
+# A token that the mail server refuses.
+
+
+def test_a_refused_token_is_renewed_before_its_time(server: Issuing, config: Config) -> None:
+    tokens = sign_in(server, left=timedelta(days=400))
+    assert renewed(config, account(), AccessToken(tokens.access_token)) == AccessToken(server.latest)
+    assert (stored().access_token, server.renewals) == (server.latest, 1)
+
+
+def test_a_refused_token_that_another_process_has_renewed_is_not_renewed_again(
+    server: Issuing, config: Config
+) -> None:
+    old = sign_in(server, left=HOUR)
+    new = sign_in(server, left=HOUR)
+    assert renewed(config, account(), AccessToken(old.access_token)) == AccessToken(new.access_token)
+    assert no_server_was_asked(server)
+
+
+def test_a_refused_token_without_a_refresh_token_wants_a_new_sign_in(server: Issuing, config: Config) -> None:
+    tokens = sign_in(server, left=HOUR, refresh_token=None)
+    with pytest.raises(SignInNeeded):
+        renewed(config, account(), AccessToken(tokens.access_token))
+
+
+@pytest.fixture
+def mail() -> Iterator[ModelServer]:
+    with ModelServer(capabilities=[*CAPABILITIES, "AUTH=XOAUTH2"]) as mail:
+        yield mail
+
+
+def at(mail: ModelServer) -> Account:
+    return replace(account(), imap=mail.endpoint)
+
+
+def test_a_session_opens_with_a_token_that_was_renewed_after_a_refusal(
+    server: Issuing, config: Config, mail: ModelServer
+) -> None:
+    # This machine's clock was a year ahead when it signed in.
+    sign_in(server, left=timedelta(days=365))
+
+    def let_in(_form: dict[str, str]) -> None:
+        mail.token = server.latest
+
+    server.after_renewal = let_in
+    with open_imap(config, at(mail)) as imap:
+        assert imap.folders()
+    assert server.renewals == 1
+
+
+def test_a_second_refusal_stands_and_says_what_to_do(
+    server: Issuing, config: Config, mail: ModelServer
+) -> None:
+    sign_in(server, left=HOUR)
+    with pytest.raises(TokenRefused) as raised:
+        open_imap(config, at(mail))
+    assert raised.value.hint == "Sign in again: mailcrm account reauth ann@example.com"
+    assert server.renewals == 1
+    assert sum("AUTHENTICATE" in command for command in mail.commands) == 2
+
+
+# A provider that says no, or nothing.
+
+
+def test_after_a_revoked_sign_in_no_round_asks_again_until_a_person_signs_in(
+    server: Issuing, home: Path, db: Database, mail: ModelServer
+) -> None:
+    known = connect(db, ModelMailbox(mail))
+    config = configured(server, home)
+    config = replace(config, accounts={known.address: AccountConfig(oauth2=ISSUER)})
+    name = keychain.tokens_of(known.address, known.imap.host)
+
+    def keep(left: timedelta) -> None:
+        access, refresh = server.issue(known.address)
+        tokens = Tokens(
+            access_token=access,
+            refresh_token=refresh,
+            expires_at=datetime.now(UTC) + left,
+            token_endpoint=server.token_endpoint,
+            client_id=server.client_id,
+        )
+        keychain.keep(name, tokens.to_json(), place=SecretPlace.FILE, secrets=secrets_folder())
+        mail.token = access
+
+    def a_round(*, insist: bool = False) -> list[SyncEvent]:
+        return list(
+            sync_accounts(
+                db,
+                [known],
+                partial(open_imap, config),
+                clock=lambda: NOW,
+                size_limit=1_000_000,
+                insist=insist,
+            )
+        )
+
+    keep(-HOUR)
+    server.revoke(known.address)
+    codes = [[event.code for event in a_round() if isinstance(event, AccountSkipped)] for _ in range(3)]
+    assert codes == [["sign_in_needed"], ["auth_failed"], ["auth_failed"]]
+    assert (server.renewals, mail.commands) == (1, [])
+    keep(HOUR)
+    assert isinstance(a_round(insist=True)[-1], AccountFinished)
+    assert isinstance(a_round()[-1], AccountFinished)
+
+
+@pytest.mark.parametrize(
+    ("instead", "error"),
+    [
+        (Raw(status=503, body=b"busy"), ConnectError),
+        (Raw(body=b'{"error": "temporarily_unavailable"}', status=400), ConnectError),
+        (LOG_IN_PAGE, ProtocolError),
+        (Raw(body=b"{}"), ProtocolError),
+        (Raw(body=b'{"access_token": "planted\\r\\nA1 LOGOUT", "token_type": "Bearer"}'), ProtocolError),
+    ],
+    ids=["busy", "unavailable", "page", "empty", "lines"],
+)
+def test_a_failed_renewal_keeps_what_is_there_and_is_tried_again(
+    server: Issuing, config: Config, instead: Raw, error: type[Exception]
+) -> None:
+    old = sign_in(server, left=-HOUR)
+    server.instead["/token"] = instead
+    with pytest.raises(error):
+        credential(config, account())
+    assert stored() == old
+    del server.instead["/token"]
+    assert credential(config, account()) == AccessToken(server.latest)
+
+
+def test_a_token_endpoint_that_is_down_is_tried_again(server: Issuing, config: Config) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nowhere = f"https://localhost:{gone.getsockname()[1]}/token"
+    down = replace(config, oauth2={ISSUER: server.client(token_endpoint=nowhere)})
+    old = sign_in(server, left=-HOUR, token_endpoint=nowhere)
+    with pytest.raises(ConnectError):
+        credential(down, account())
+    assert stored() == old
+
+
+# What is lost when the machine fails between asking and keeping.
+
+
+def renew_in_a_process(config: Config) -> BaseProcess:
+    process = SPAWN.Process(target=credential, args=(config, account()))
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+def test_a_process_killed_while_it_renews_leaves_what_was_there_and_no_lock(
+    server: Issuing, config: Config, *, rotates: bool
+) -> None:
+    old = sign_in(server, left=-HOUR)
+    server.rotate = rotates
+    processes: list[BaseProcess] = []
+    started = threading.Event()
+
+    def kill(_form: dict[str, str]) -> None:
+        started.wait(PATIENCE)
+        os.kill(processes[0].pid or 0, signal.SIGKILL)
+        server.after_renewal = lambda _form: None
+
+    server.after_renewal = kill
+    processes.append(renew_in_a_process(config))
+    started.set()
+    processes[0].join(PATIENCE)
+    assert processes[0].exitcode == -signal.SIGKILL
+    assert stored() == old
+    if rotates:
+        # The issuer has spent the one we hold; that is all that a person notices.
+        with pytest.raises(SignInNeeded):
+            credential(config, account())
+        assert sign_in(server, left=HOUR) == stored()
+    assert credential(config, account()) == AccessToken(server.latest)
+
+
+def test_a_place_that_cannot_be_written_is_met_before_the_refresh_token_is_spent(
+    server: Issuing, config: Config, desktop: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = sign_in(server, left=-HOUR, place=SecretPlace.KEYRING)
+
+    def full(_service: str, _name: str, _secret: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desktop, "set_password", full)
+        with pytest.raises(CredentialMissing, match=ANN):
+            credential(config, account())
+    assert no_server_was_asked(server)
+    assert stored() == old
+    assert credential(config, account()) == AccessToken(server.latest)
+
+
+def test_tokens_that_cannot_be_kept_after_all_are_not_used(server: Issuing, config: Config) -> None:
+    sign_in(server, left=-HOUR)
+
+    def lose_the_folder(_form: dict[str, str]) -> None:
+        secrets_folder().rename(secrets_folder().with_name("lost"))
+        secrets_folder().write_bytes(b"")
+
+    server.after_renewal = lose_the_folder
+    with pytest.raises(ConfigError, match="cannot be written"):
+        credential(config, account())
+
+
+# Whose tokens are used.
+
+
+def test_without_a_sign_in_there_is_a_hint(server: Issuing, config: Config) -> None:
+    with pytest.raises(CredentialMissing, match="Nobody has signed in") as raised:
+        credential(config, account())
+    assert raised.value.hint == "Sign in: mailcrm account reauth ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"client_id": "another"}, {"token_endpoint": "https://login.example.org/token"}]
+)
+def test_tokens_of_another_client_or_issuer_are_not_used(
+    server: Issuing, home: Path, changes: dict[str, str]
+) -> None:
+    tokens = sign_in(server, left=-HOUR)
+    config = configured(server, home, **changes)
+    with pytest.raises(CredentialMissing, match=r"another client than \[oauth2\.example\]"):
+        credential(config, account())
+    with pytest.raises(CredentialMissing):
+        renewed(config, account(), AccessToken(tokens.access_token))
+    assert no_server_was_asked(server)
+
+
+def test_tokens_are_for_one_host_only(server: Issuing, config: Config) -> None:
+    sign_in(server, left=HOUR)
+    elsewhere = account("imap.example.org")
+    with pytest.raises(CredentialMissing):
+        credential(config, elsewhere)
+    unbound = replace(config, accounts={ANN: AccountConfig(oauth2=ISSUER)})
+    with pytest.raises(CredentialMissing):
+        credential(unbound, elsewhere)
+
+
+def test_a_client_that_config_toml_does_not_have_is_said(server: Issuing, config: Config) -> None:
+    sign_in(server, left=HOUR)
+    with pytest.raises(ConfigError, match=r"\[oauth2\.example\] is missing") as raised:
+        credential(replace(config, oauth2={}), account())
+    assert raised.value.hint == "Run: mailcrm account oauth-setup example"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"access_token": 1}', "\x00"])
+def test_tokens_that_are_damaged_want_a_new_sign_in(config: Config, text: str) -> None:
+    keychain.keep(keychain.tokens_of(ANN, HOST), text, place=SecretPlace.FILE, secrets=secrets_folder())
+    with pytest.raises(SignInNeeded):
+        credential(config, account())
+
+
+def test_a_file_of_tokens_that_others_can_read_is_refused(server: Issuing, config: Config) -> None:
+    sign_in(server, left=-HOUR)
+    (kept,) = (path for path in secrets_folder().iterdir() if not path.name.startswith("lock="))
+    kept.chmod(0o644)
+    with pytest.raises(ConfigError, match="Other users can read"):
+        credential(config, account())
+    assert no_server_was_asked(server)
+
+
+def test_a_locked_keyring_is_said_and_a_file_works_beside_it(
+    server: Issuing, config: Config, desktop: Keyring
+) -> None:
+    sign_in(server, left=HOUR, place=SecretPlace.KEYRING)
+    desktop.locked = True
+    with pytest.raises(CredentialMissing, match="may be locked"):
+        credential(config, account())
+    tokens = sign_in(server, left=HOUR, place=SecretPlace.FILE)
+    assert credential(config, account()) == AccessToken(tokens.access_token)
+
+
+# The client's secret.
+
+
+def test_the_secret_of_the_client_comes_from_its_command(server: Issuing, home: Path) -> None:
+    server.client_secret = "client-secret"
+    sign_in(server, left=-HOUR)
+    config = configured(server, home, client_secret_command="echo client-secret")
+    assert credential(config, account()) == AccessToken(server.latest)
+
+
+def test_the_secret_of_the_client_comes_from_where_it_is_kept(
+    server: Issuing, config: Config, desktop: Keyring
+) -> None:
+    name = keychain.client_secret_of(ISSUER, server.client_id)
+    keychain.keep(name, "client-secret", place=SecretPlace.KEYRING, secrets=secrets_folder())
+    server.client_secret = "client-secret"
+    sign_in(server, left=-HOUR)
+    assert credential(config, account()) == AccessToken(server.latest)
+    desktop.locked = True
+    with pytest.raises(CredentialMissing, match="client secret for example"):
+        client_secret(config, ISSUER)
+
+
+def test_a_client_without_a_secret_needs_no_keyring(
+    server: Issuing, config: Config, desktop: Keyring
+) -> None:
+    both = replace(config, oauth2={"microsoft": server.client(), "google": server.client()})
+    assert client_secret(both, "microsoft") is None
+    desktop.locked = True
+    assert client_secret(both, "microsoft") is None
+    with pytest.raises(CredentialMissing, match="client secret for google"):
+        client_secret(both, "google")
+
+
+def test_a_wrong_command_for_the_secret_is_named(server: Issuing, home: Path) -> None:
+    sign_in(server, left=-HOUR)
+    config = configured(server, home, client_secret_command="exit 3")
+    with pytest.raises(CredentialMissing, match="client_secret_command"):
+        credential(config, account())
+    assert no_server_was_asked(server)
+
+
+# Helpers from outside, and passwords.
+
+
+def test_a_token_command_prints_the_token_for_its_host(config: Config) -> None:
+    here = AccountConfig(host=HOST, token_command="echo token; echo more", password_command="echo password")
+    config = replace(config, accounts={ANN: here})
+    assert credential(config, account()) == AccessToken("token")
+    with pytest.raises(CredentialMissing):
+        credential(config, account("imap.example.org"))
+
+
+def test_a_token_command_is_asked_once_more_after_a_refusal(config: Config, home: Path) -> None:
+    count = f"echo >> {home}/count; wc -l < {home}/count"
+    config = replace(config, accounts={ANN: AccountConfig(token_command=count)})
+    refused = credential(config, account())
+    assert isinstance(refused, AccessToken)
+    assert renewed(config, account(), refused) not in (None, refused)
+    same = replace(config, accounts={ANN: AccountConfig(token_command="echo same")})
+    assert renewed(same, account(), AccessToken("same")) is None
+
+
+def test_a_refused_token_of_a_command_says_which_command(config: Config, mail: ModelServer) -> None:
+    config = replace(config, accounts={ANN: AccountConfig(token_command="echo stale")})
+    with pytest.raises(TokenRefused) as raised:
+        open_imap(config, at(mail))
+    assert "token_command of ann@example.com" in raised.value.hint
+
+
+def test_a_password_is_found_as_ever(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(config, accounts={ANN: AccountConfig(host=HOST, password_command="echo password")})
+    assert credential(config, account()) == Password("password")
+    with pytest.raises(CredentialMissing):
+        credential(config, account("imap.example.org"))
+    monkeypatch.setenv(environment_name(ANN), "from the environment")
+    assert credential(config, account("imap.example.org")) == Password("from the environment")
+
+
+def test_the_log_tells_of_a_renewal_and_of_no_secret(
+    server: Issuing, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.client_secret = "planted-client-secret"
+    with caplog.at_level("DEBUG"):
+        keep_tokens(ANN, HOST, sign_in(server, left=-HOUR), place=SecretPlace.FILE)
+        client = server.client(client_secret_command="echo planted-client-secret")
+        credential(replace(config, oauth2={ISSUER: client}), account())
+    assert "account 7: the access token was renewed" in caplog.messages
+
+    for secret in (server.latest, "planted", ANN, *(form["refresh_token"] for form in server.forms)):
+        assert secret not in caplog.text
