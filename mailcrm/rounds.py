@@ -53,12 +53,12 @@ Events: TypeAlias = Generator[SyncEvent, None, None]
 
 def daily_bytes(config: Config, account: Account) -> int | None:
     """Return how much the account may download in a day in UTC, in bytes; None: any number."""
-    from mailcrm.providers.presets import by_host  # late: most syncs download nothing
+    from mailcrm.providers.presets import presets  # late: most syncs download nothing
 
     own = config.account(account.address).daily_bytes
     if own is not None:
         return own or None
-    preset = by_host(account.imap.host)
+    preset = presets(config.providers, issuers=config.oauth2).of_host(account.imap.host)
     return preset.daily_bytes if preset is not None else None
 
 

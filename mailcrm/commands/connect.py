@@ -11,7 +11,7 @@ from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import Endpoint, Security, Visibility
 
 if TYPE_CHECKING:
-    from mailcrm.providers.presets import Found
+    from mailcrm.providers.presets import Server
     from mailcrm.store import Database
 
 
@@ -71,9 +71,9 @@ def connect(
         raise UsageError("An account is --personal or of a --team, not both.")
     if folder and (all_folders or no_check):
         raise UsageError("--folder stands alone: with --no-check nobody can tell what folders there are.")
-    found = _find_server(invocation, own, provider, imap_host, imap_port, imap_security)
+    found, hint = _find_server(invocation, own, provider, imap_host, imap_port, imap_security)
     _refuse_connected(invocation, own)
-    choices = _ask(invocation, own, found, team=team, people=member, visibility=visibility, since=since)
+    choices = _ask(invocation, own, found, hint, team=team, people=member, visibility=visibility, since=since)
     if choices.people and choices.team is None:
         raise UsageError("--member goes with --team.")
     settings = Settings(
@@ -92,7 +92,7 @@ def connect(
         password=""
         if no_check and password_command is not None
         else answers.password(
-            invocation, own, from_stdin=password_stdin, command=password_command, advice=found.advice
+            invocation, own, from_stdin=password_stdin, command=password_command, advice=hint
         ),
         password_command=password_command,
         place=place,
@@ -126,17 +126,18 @@ def _find_server(
     host: str | None,
     port: int | None,
     security: Security,
-) -> "Found":
-    """Return the server: the one named, else that of the provider named or found by the address."""
+) -> "tuple[Server, str]":
+    """Return the server and the provider's hint: the one named, else that of the provider named or found."""
     from mailcrm.core.errors import ConfigError, NotFound
-    from mailcrm.providers.presets import Found, by_address, by_name
+    from mailcrm.providers.presets import Server, SignIn, presets
 
     if host is None:
-        preset = by_name(provider) if provider is not None else by_address(address)
-        if preset is not None and preset.unsupported:
-            raise ConfigError(preset.unsupported)
+        known = presets(invocation.config().providers, issuers=invocation.config().oauth2)
+        preset = known.named(provider) if provider is not None else known.of_address(address)
+        if preset is not None and preset.sign_in == (SignIn.OAUTH2,):
+            raise ConfigError(preset.hint)
         if preset is not None:
-            return preset.for_address(address)
+            return preset.server(address), preset.hint
         if provider is not None:
             raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
         unknown = f"mailcrm does not know the mail server of {address}."
@@ -149,7 +150,7 @@ def _find_server(
         host = str(typer.prompt("IMAP server", err=True)).strip()
     usual = 993 if security is Security.TLS else 143
     endpoint = Endpoint(host=host, port=port or usual, security=security)
-    return Found(provider="imap", imap=endpoint, username=address, advice="")
+    return Server(provider="imap", imap=endpoint, smtp=None, username=address, smtp_username=address), ""
 
 
 def _refuse_connected(invocation: Invocation, address: str) -> None:
@@ -206,7 +207,8 @@ class _Choices:
 def _ask(
     invocation: Invocation,
     address: str,
-    found: "Found",
+    found: "Server",
+    hint: str,
     *,
     team: str | None,
     people: list[str] | None,
@@ -223,8 +225,8 @@ def _ask(
         note(
             f"{address}: {found.provider}, {found.imap.host}:{found.imap.port} ({found.imap.security.value})"
         )
-        if found.advice:
-            note(found.advice)
+        if hint:
+            note(hint)
     if ask and team is None and typer.confirm("Does a team share this account?", default=False, err=True):
         team = typer.prompt("Name of the team", err=True)
         if people is None:

@@ -1,12 +1,20 @@
 """`mailcrm provider`: the mail providers whose servers are known."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailcrm.commands.invocation import Invocation
 
+if TYPE_CHECKING:
+    from mailcrm.core.model import Endpoint
+    from mailcrm.providers.presets import Preset, Presets
+    from mailcrm.render import Cell
+
 _app = typer.Typer(help="Mail providers that mailcrm knows.", no_args_is_help=True)
+
+#: Domains of a provider that a person is shown; --json has all.
+_DOMAINS = 12
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,24 +24,28 @@ def add_to(app: typer.Typer) -> None:
 
 @_app.command("list")
 def list_providers(context: typer.Context) -> None:
-    """List the providers."""
-    from mailcrm.providers.presets import presets
+    """List the providers, those of config.toml first."""
     from mailcrm.render import Column
 
     invocation: Invocation = context.obj
-    rows = presets()
+    rows = _presets(invocation).rows
     if invocation.display.as_json:
         invocation.display.document(rows)
         return
     invocation.display.table(
         [
             Column(heading="PROVIDER", style="cyan"),
-            Column(heading="NAME", ratio=2),
-            Column(heading="IMAP", ratio=2),
-            Column(heading="PASSWORD"),
+            Column(heading="NAME", ratio=1),
+            Column(heading="IMAP", ratio=1),
+            Column(heading="SIGN-IN"),
         ],
         [
-            (row.id, row.name, row.imap.host, f"{row.password}: not yet" if row.unsupported else row.password)
+            (
+                row.id,
+                row.name,
+                "" if row.imap is None else row.imap.host,
+                row.sign_in[0].value if row.sign_in else "no IMAP",
+            )
             for row in rows
         ],
         empty="No providers are known.",
@@ -46,24 +58,50 @@ def show(
 ) -> None:
     """Show what mailcrm knows of a provider."""
     from mailcrm.core.errors import NotFound
-    from mailcrm.providers.presets import by_name
 
     invocation: Invocation = context.obj
-    row = by_name(provider)
+    row = _presets(invocation).named(provider)
     if row is None:
         raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
     if invocation.display.as_json:
         invocation.display.document(row)
         return
-    invocation.display.fields(
-        [
-            ("provider", row.id),
-            ("name", row.name),
-            ("domains", ", ".join(row.domains)),
-            ("imap", f"{row.imap.host}:{row.imap.port} ({row.imap.security.value})"),
-            ("user name", row.username),
-            ("password", row.password),
-            ("prepare", row.advice),
-            ("not yet", row.unsupported),
-        ]
-    )
+    invocation.display.fields(_fields(row))
+
+
+def _presets(invocation: Invocation) -> "Presets":
+    from mailcrm.providers.presets import presets
+
+    config = invocation.config()
+    return presets(config.providers, issuers=config.oauth2)
+
+
+def _fields(row: "Preset") -> "list[tuple[str, Cell]]":
+    """Return what a person is shown of a provider; what is empty is left out by the display."""
+    more = len(row.domains) - _DOMAINS
+    domains = ", ".join(row.domains[:_DOMAINS]) + (f" and {more} more" if more > 0 else "")
+    names = {"email": "the whole address", "localpart": "what stands before the @"}
+    username = "" if row.imap is None else names[row.username]
+    if row.imap is not None and row.smtp is not None and row.smtp_username != row.username:
+        username += f"; for SMTP {names[row.smtp_username]}"
+    return [
+        ("provider", row.id),
+        ("name", row.name),
+        ("domains", domains),
+        ("imap", _place(row.imap)),
+        ("smtp", _place(row.smtp)),
+        ("user name", username),
+        ("sign-in", ", ".join(row.sign_in)),
+        ("hint", row.hint),
+        *((f"step {number}", step) for number, step in enumerate(row.steps, start=1)),
+        ("page", row.page),
+        ("connections", row.connections),
+        ("bytes a day", None if row.daily_bytes is None else f"{row.daily_bytes:,}"),
+        *(("remark", quirk) for quirk in row.quirks),
+        ("sells also", ", ".join(row.resells)),
+        ("not confirmed" if not row.confirmed else "not sure", row.doubt),
+    ]
+
+
+def _place(endpoint: "Endpoint | None") -> str:
+    return "" if endpoint is None else f"{endpoint.host}:{endpoint.port} ({endpoint.security.value})"

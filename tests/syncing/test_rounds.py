@@ -33,7 +33,7 @@ from mailcrm.core.model import Account
 from mailcrm.keychain import environment_name
 from mailcrm.mail.imap import ImapSession, open_session
 from mailcrm.progress import _LiveProgress, until
-from mailcrm.providers.presets import by_host, by_name
+from mailcrm.providers.presets import presets
 from mailcrm.rounds import daily_bytes, sync_accounts, wait
 from mailcrm.store import Database, accounts, open_database
 from tests.cli.desk import ANN, YESTERDAY, Desk
@@ -294,10 +294,11 @@ def test_the_budget_is_that_of_the_provider_unless_the_person_sets_another(
     db: Database, model: ModelServer, tmp_path: Path
 ) -> None:
     account = connect(db, ModelMailbox(model))
-    gmail = by_name("gmail")
+    gmail = presets().named("gmail")
     assert gmail is not None
+    assert gmail.imap is not None
     assert gmail.daily_bytes == 2_000_000_000
-    assert by_host("IMAP.gmail.com") == gmail
+    assert presets().of_host("IMAP.gmail.com") == gmail
     config = Config(path=tmp_path / "config.toml", store="")
     assert daily_bytes(config, account) is None
     own_domain = replace(account, imap=gmail.imap)
