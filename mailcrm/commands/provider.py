@@ -8,6 +8,7 @@ from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
     from mailcrm.core.model import Endpoint
+    from mailcrm.providers.discovery import Discovery
     from mailcrm.providers.presets import Preset, Presets
     from mailcrm.render import Cell
 
@@ -105,3 +106,99 @@ def _fields(row: "Preset") -> "list[tuple[str, Cell]]":
 
 def _place(endpoint: "Endpoint | None") -> str:
     return "" if endpoint is None else f"{endpoint.host}:{endpoint.port} ({endpoint.security.value})"
+
+
+@_app.command("detect")
+def detect(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(help="the e-mail address whose server is looked for")],
+    no_discovery: Annotated[
+        bool, typer.Option("--no-discovery", help="look in the table only, ask nobody")
+    ] = False,
+    provider: Annotated[str | None, typer.Option(help="what this provider means for the address")] = None,
+    imap_host: Annotated[str | None, typer.Option(help="what this IMAP server means for the address")] = None,
+) -> None:
+    """Show how the server of an address is found: what was asked, what came, and what mailcrm makes of it."""
+    from mailcrm.commands import answers
+    from mailcrm.providers.discovery import discover, of_host, of_provider
+    from mailcrm.providers.presets import presets
+    from mailcrm.render import Column
+
+    invocation: Invocation = context.obj
+    own = answers.email_address(address)
+    table = presets(invocation.config().providers)
+    if provider is not None:
+        preset = _named(table, provider)
+        found = of_provider(preset, own, table, network=not no_discovery, host=imap_host or "")
+    elif imap_host is not None:
+        found = of_host(imap_host, own, table)
+    else:
+        found = discover(own, table, network=not no_discovery)
+    display = invocation.display
+    if display.as_json:
+        display.document(_detected(found))
+    else:
+        display.table(
+            [
+                Column(heading="SOURCE", style="cyan"),
+                Column(heading="ASKED", ratio=2),
+                Column(heading="ANSWER", ratio=3),
+            ],
+            [(step.source.value, step.asked, step.answer) for step in found.steps],
+            empty="Nobody was asked.",
+        )
+    if found.server is None and found.preset is None:
+        raise found.missing()
+    if not display.as_json:
+        display.rule()
+        display.fields(_fields(found))
+        if found.elsewhere:
+            display.warn(found.doubt())
+
+
+def _detected(found: "Discovery") -> dict[str, object]:
+    """Return what was found for a program: preset and server as one, without what no address needs."""
+    preset, server = found.preset, found.server
+    return {
+        "address": found.address,
+        "steps": found.steps,
+        "source": found.source,
+        "provider": preset.id if preset else server and server.provider,
+        "imap": server and server.imap,
+        "smtp": server and server.smtp,
+        "username": server and server.username,
+        "smtp_username": server and server.smtp_username,
+        "sign_in": found.sign_in,
+        "elsewhere": found.elsewhere,
+        "prepare": {"hint": preset.hint, "steps": preset.steps, "page": preset.page} if preset else None,
+        "unsupported": preset.unsupported if preset else "",
+    }
+
+
+def _fields(found: "Discovery") -> list[tuple[str, str | None]]:
+    preset, server = found.preset, found.server
+    prepare = [preset.hint, *preset.steps] if preset else []
+    return [
+        ("found by", found.source and found.source.value),
+        ("provider", preset and f"{preset.name} ({preset.id})"),
+        ("imap", server and _endpoint(server.imap)),
+        ("smtp", server and _endpoint(server.smtp)),
+        ("user name", server and server.username),
+        ("sign in", ", ".join(found.sign_in)),
+        *(("prepare" if number == 0 else f"{number}.", text) for number, text in enumerate(prepare)),
+        ("see", preset and preset.page),
+        ("not possible", preset and preset.unsupported),
+    ]
+
+
+def _endpoint(endpoint: "Endpoint | None") -> str | None:
+    return endpoint and f"{endpoint.host}:{endpoint.port} ({endpoint.security.value})"
+
+
+def _named(table: "Presets", provider: str) -> "Preset":
+    from mailcrm.core.errors import NotFound
+
+    preset = table.named(provider.strip().lower())
+    if preset is None:
+        raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
+    return preset
