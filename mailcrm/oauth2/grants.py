@@ -198,10 +198,7 @@ def _code(issuer: Issuer, asked: Asked, pasted: str) -> str:
     if not re.search(r"(?:^|[?&#])(?:code|state|error)=", text):
         return _bare_code(text)
     query = text.partition("?")[2] or text
-    try:
-        pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True, max_num_fields=100)
-    except ValueError as error:
-        raise _unreadable() from error
+    pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True)
     answer = dict(pairs)
     if "response_type" in answer:
         raise SignInFailed(
