@@ -365,9 +365,10 @@ def _unfit(key: str, value: Any) -> Iterator[str]:  # noqa: ANN401 (of the type 
 
 def _contradictions(entry: Mapping[str, Any]) -> Iterator[str]:
     """Yield what does not go together."""
-    if "unsupported" not in entry and "imap" not in entry:
+    unsupported = bool(entry.get("unsupported"))
+    if not unsupported and "imap" not in entry:
         yield ".imap is missing"
-    if "unsupported" in entry and not entry.keys().isdisjoint(("imap", "sign_in", "oauth2")):
+    if unsupported and not entry.keys().isdisjoint(("imap", "sign_in", "oauth2")):
         yield " is unsupported, so it has no imap, sign_in and oauth2"
     if ("oauth2" in entry) != (SignIn.OAUTH2 in entry.get("sign_in", ())):
         yield f": sign_in has {SignIn.OAUTH2} where oauth2 names the issuer, and only there"
