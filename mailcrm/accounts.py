@@ -1,34 +1,76 @@
-"""Connecting an account: log in once, choose folders, keep the password, remember all of it.
+"""Connecting an account: log in once, choose folders, keep what opens it, remember all of it.
 
-How a password is kept is left to `keychain`, how folders are named on the server to `mail.imap`.
+How a secret is kept is left to `keychain`, how folders are named on the server to `mail.imap`.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailcrm import keychain
+from mailcrm.advising import presets_of
 from mailcrm.config import AccountConfig, Config, forget_account, remember_account
-from mailcrm.core.credentials import AccessToken, Credential, Password
+from mailcrm.core.credentials import AccessToken, Credential
 from mailcrm.core.errors import NotFound, SignInNeeded, TokenRefused
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
-from mailcrm.keychain import SecretPlace
+from mailcrm.keychain import SecretPlace, password_of, tokens_of
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
-from mailcrm.signing_in import credential, renewed, secrets_folder
+from mailcrm.signing_in import credential, keep_tokens, renewed, secrets_folder
 from mailcrm.store import accounts, folders, members
 from mailcrm.store.database import Database
+
+if TYPE_CHECKING:  # most accounts have a password
+    from mailcrm.oauth2.tokens import Tokens
 
 #: Folders that a sync leaves out unless they are named: nobody's conversation is in them.
 _LEFT_OUT = frozenset({FolderRole.JUNK, FolderRole.TRASH, FolderRole.DRAFTS, FolderRole.ALL})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
-    """How the server of an account lets us in, and where the password is kept after that.
+class KeptPassword:
+    """A password that mailcrm keeps at a place of this machine."""
 
-    `password_command` prints the password; without one `password` itself is kept at `place`.
+    place: SecretPlace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PasswordCommand:
+    """A command that prints the password."""
+
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenCommand:
+    """A command that prints an access token and renews it by itself."""
+
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptTokens:
+    """Tokens that mailcrm keeps and renews, of the client with this name in config.toml."""
+
+    client: str
+    tokens: "Tokens"
+    place: SecretPlace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """The variable of this address, which whoever starts mailcrm sets."""
+
+
+#: Where the next sync gets what opens an account.
+Source: TypeAlias = KeptPassword | PasswordCommand | TokenCommand | KeptTokens | Environment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """How the server of an account lets us in now, and where that comes from later.
+
     `ca_file` names a PEM file whose certificates are trusted in place of the computer's own.
     """
 
@@ -36,9 +78,8 @@ class Login:
     imap: Endpoint
     username: str
     ca_file: str | None
-    password: str = field(repr=False)
-    password_command: str | None
-    place: SecretPlace
+    credential: Credential
+    source: Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +102,7 @@ class Offered:
 def log_in_once(login: Login) -> tuple[Offered, ...]:
     """Prove that the server lets us in, and return its folders; raises MailError or ConfigError."""
     with open_session(
-        login.imap, username=login.username, credential=Password(login.password), ca_file=login.ca_file
+        login.imap, username=login.username, credential=login.credential, ca_file=login.ca_file
     ) as imap:
         return offered_folders(imap)
 
@@ -92,7 +133,7 @@ def connect_account(
     offered: Sequence[Offered],
     team_id: int | None,
 ) -> Account:
-    """Store an account with its folders, then its password; raises AlreadyExists or NotFound.
+    """Store an account with its folders, then what opens it; raises AlreadyExists or NotFound.
 
     The account is the viewer's own, or with `team_id` a team's. `offered` is empty when nobody
     logged in; the first sync finds the folders then.
@@ -122,21 +163,47 @@ def connect_account(
         for folder in folders.folders(db, account):
             if settings.folders is not None:
                 folders.select_folder(db, folder, selected=folder.name in settings.folders)
-        keep_password(config, login)
+        keep_credential(config, login)
     return account
 
 
-def keep_password(config: Config, login: Login) -> None:
+def keep_credential(config: Config, login: Login) -> None:
     """Keep what opens the account where it was asked to be kept; raises ConfigError when it cannot be."""
-    address, host = login.address, login.imap.host
-    if login.password_command is None and keychain.environment_name(address) not in os.environ:
-        name = keychain.password_of(address, host)
-        keychain.keep(name, login.password, place=login.place, secrets=secrets_folder())
-    remember_account(
-        config,
-        address,
-        AccountConfig(host=host, password_command=login.password_command, ca_file=login.ca_file),
-    )
+    address, host, secrets = login.address, login.imap.host, secrets_folder()
+    reach = AccountConfig(host=host, ca_file=login.ca_file)
+    match login.source:
+        case KeptPassword(place=place):
+            keychain.keep(password_of(address, host), login.credential.secret, place=place, secrets=secrets)
+            keychain.forget(tokens_of(address, host), secrets=secrets)
+        case KeptTokens(client=client, tokens=tokens, place=place):
+            keep_tokens(address, host, tokens, place=place)
+            keychain.forget(password_of(address, host), secrets=secrets)
+            reach = replace(reach, oauth2=client)
+        case PasswordCommand(command=command):
+            reach = replace(reach, password_command=command)
+        case TokenCommand(command=command):
+            reach = replace(reach, token_command=command)
+        case Environment():
+            pass
+    remember_account(config, address, reach)
+
+
+def set_server(db: Database, config: Config, account: Account, imap: Endpoint, username: str) -> None:
+    """Sync an account from another server from now on; what was kept to open the old one is deleted."""
+    preset = presets_of(config).of_host(imap.host)
+    with db.transaction():
+        accounts.set_server(
+            db, account, imap=imap, username=username, provider=preset.id if preset is not None else "imap"
+        )
+        if imap.host != account.imap.host:
+            forget_secrets(account)
+            remember_account(config, account.address, AccountConfig())
+
+
+def forget_secrets(account: Account) -> None:
+    """Delete the password and the tokens that this machine keeps for an account; raises CredentialMissing."""
+    for name in (password_of, tokens_of):
+        keychain.forget(name(account.address, account.imap.host), secrets=secrets_folder())
 
 
 def open_imap(config: Config, account: Account) -> ImapSession:
@@ -177,6 +244,27 @@ def _hint_for(config: Config, account: Account) -> Iterator[None]:
                 else f"Sign in again: mailcrm account reauth {account.address}"
             )
         raise
+
+
+def check_smtp(config: Config, account: Account) -> Endpoint | None:
+    """Prove that the server that takes the account's mail lets us in, and return it; raises MailError.
+
+    None where no such server is known: an account stores the server that gives mail, and the provider
+    with that server says which one takes it.
+    """
+    from mailcrm.mail.smtp import check_log_in
+
+    preset = presets_of(config).of_host(account.imap.host)
+    server = None if preset is None else preset.server(account.address, host=account.imap.host)
+    if server is None or server.smtp is None:
+        return None
+    check_log_in(
+        server.smtp,
+        username=server.smtp_username,
+        credential=credential(config, account),
+        ca_file=config.account(account.address).ca_file,
+    )
+    return server.smtp
 
 
 def remember_folders(db: Database, account: Account, offered: Sequence[Offered]) -> None:
@@ -221,8 +309,7 @@ def disconnect_account(db: Database, config: Config, account: Account) -> None:
 
     The store comes last, so that whatever fails, the account is there to be disconnected again.
     """
-    for name in (keychain.password_of, keychain.tokens_of):
-        keychain.forget(name(account.address, account.imap.host), secrets=secrets_folder())
+    forget_secrets(account)
     forget_account(config, account.address)
     accounts.disconnect_account(db, account)
 

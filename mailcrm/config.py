@@ -244,6 +244,22 @@ def forget_account(config: Config, address: str) -> None:
         _write(config.path, tomlkit.dumps(document))
 
 
+def remember_client(config: Config, name: str, client: OAuth2Client) -> None:
+    """Write a client of OAuth2 to config.toml, keeping all else that stands there; raises ConfigError."""
+    import tomlkit
+
+    document = _document(config.path)
+    clients = document.setdefault("oauth2", tomlkit.table(is_super_table=True))
+    table = clients.setdefault(_spelled(clients, name), tomlkit.table())
+    for key in _CLIENT_KEYS:
+        value = getattr(client, key)
+        if value is not None:
+            table[key] = list(value) if isinstance(value, tuple) else value
+        elif key in table:
+            del table[key]
+    _write(config.path, tomlkit.dumps(document))
+
+
 def _spelled(entries: Mapping[str, Any], address: str) -> str:
     """Return the key of an account as the person wrote it, in capitals perhaps."""
     return next((key for key in entries if key.lower() == address), address)

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TypeAlias
 
+from mailcrm.advising import presets_of
 from mailcrm.config import Config
 from mailcrm.core.errors import (
     AuthError,
@@ -53,12 +54,10 @@ Events: TypeAlias = Generator[SyncEvent, None, None]
 
 def daily_bytes(config: Config, account: Account) -> int | None:
     """Return how much the account may download in a day in UTC, in bytes; None: any number."""
-    from mailcrm.providers.presets import presets  # late: most syncs download nothing
-
     own = config.account(account.address).daily_bytes
     if own is not None:
         return own or None
-    preset = presets(config.providers, issuers=config.oauth2).of_host(account.imap.host)
+    preset = presets_of(config).of_host(account.imap.host)
     return preset.daily_bytes if preset is not None else None
 
 

@@ -19,6 +19,7 @@ from mailcrm.core.model import Account
 from mailcrm.keychain import SecretPlace
 
 if TYPE_CHECKING:  # most accounts have a password
+    from mailcrm.oauth2.issuers import Issuer
     from mailcrm.oauth2.tokens import Tokens
 
 logger = logging.getLogger(__name__)
@@ -103,6 +104,18 @@ def client_secret(config: Config, name: str) -> str | None:
     return None if found is None else found[0]
 
 
+def keep_client_secret(name: str, client_id: str, secret: str, *, place: SecretPlace) -> None:
+    """Keep the secret by which an issuer knows a client; raises ConfigError or CredentialMissing."""
+    keychain.keep(keychain.client_secret_of(name, client_id), secret, place=place, secrets=secrets_folder())
+
+
+def issuer_of(config: Config, name: str) -> "Issuer":
+    """Return an issuer with mailcrm as its client; raises ConfigError or CredentialMissing."""
+    from mailcrm.oauth2.issuers import issuer
+
+    return issuer(name, _client(config, name), client_secret(config, name))
+
+
 def _here(config: Config, account: Account) -> AccountConfig:
     """Return what is configured for an account at its host: a command's secret is for no other."""
     here = config.account(account.address)
@@ -150,7 +163,6 @@ def _ends_soon(tokens: "Tokens", now: datetime) -> bool:
 def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
     """Return other tokens than those with the access token `stale`, and keep them."""
     from mailcrm.oauth2.grants import refresh
-    from mailcrm.oauth2.issuers import issuer
 
     secret = keychain.tokens_of(account.address, account.imap.host)
     with keychain.alone(secret, secrets=secrets_folder()):
@@ -158,7 +170,7 @@ def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
         if tokens.access_token != stale:
             # Another process was faster.
             return tokens
-        configured = issuer(name, _client(config, name), client_secret(config, name))
+        configured = issuer_of(config, name)
         # A full disk, or a keyring that was locked meanwhile, is met while the old ones are still good.
         keychain.replace(secret, tokens.to_json(), place=place, secrets=secrets_folder())
         fresh = refresh(configured, tokens, datetime.now(UTC))

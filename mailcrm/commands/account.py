@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.commands import answers
+from mailcrm.commands import answers, credentials, oauth_setup
 from mailcrm.commands.invocation import Invocation
-from mailcrm.core.model import CreateContacts
+from mailcrm.core.model import CreateContacts, Endpoint, Security
 
 if TYPE_CHECKING:
     from mailcrm.core.model import Account
@@ -17,6 +17,7 @@ _app = typer.Typer(help="Connected mail accounts.", no_args_is_help=True)
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the program."""
+    oauth_setup.add_to(_app)
     app.add_typer(_app, name="account")
 
 
@@ -106,9 +107,15 @@ def set_account(
     alias: Annotated[
         list[str] | None, typer.Option(metavar="ADDRESS", help="another address of yours; may be repeated")
     ] = None,
+    imap_host: Annotated[
+        str | None, typer.Option(help="another IMAP server; the password for the old one is deleted")
+    ] = None,
+    imap_port: Annotated[int | None, typer.Option(min=1, max=65_535, help="its port")] = None,
+    imap_security: Annotated[Security | None, typer.Option(help="none is for this machine only")] = None,
+    username: Annotated[str | None, typer.Option(help="the log-in name")] = None,
 ) -> None:
     """Change settings of an account; stored mail stays as it is."""
-    from mailcrm.accounts import choose_all_folders, choose_folders
+    from mailcrm.accounts import choose_all_folders, choose_folders, set_server
     from mailcrm.core.errors import UsageError
     from mailcrm.store import accounts
 
@@ -138,8 +145,14 @@ def set_account(
             accounts.set_create_contacts(db, row, create_contacts)
         for address in alias or []:
             accounts.add_alias(db, row, answers.email_address(address))
+        if (imap_host, imap_port, imap_security, username) != (None, None, None, None):
+            server = _other_server(row.imap, imap_host, imap_port, imap_security)
+            set_server(db, invocation.config(), row, server, username or row.username)
         changed = accounts.account(db, row.address)
-    invocation.display.done(f"{changed.address} is set.", changed)
+    sentence = f"{changed.address} is set."
+    if changed.imap.host != row.imap.host:
+        sentence += f" What opened {row.imap.host} is deleted. Next: mailcrm account reauth {row.address}"
+    invocation.display.done(sentence, changed)
 
 
 @_app.command("folders")
@@ -171,21 +184,36 @@ def show_folders(context: typer.Context, account: _Address = None) -> None:
 
 @_app.command("check")
 def check(context: typer.Context, account: _Address = None) -> None:
-    """Log in to an account and say what its server can do."""
-    from mailcrm.accounts import open_imap
+    """Log in to an account's servers, and say what the one that gives mail can do."""
+    from mailcrm.accounts import check_smtp, open_imap
+    from mailcrm.core.errors import MailError
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
+    config = invocation.config()
     with invocation.open_store() as db:
         row = accounts.account(db, account)
-    with answers.first_contact(), open_imap(invocation.config(), row) as imap:
+    with credentials.first_contact(), open_imap(config, row) as imap:
         capabilities = sorted(imap.capabilities)
     _give_turn(invocation, row)
+    # Mail is read without it, so a refusal is told and is no failure.
+    try:
+        smtp = check_smtp(config, row)
+        sending = "not known" if smtp is None else f"{smtp.host}:{smtp.port} lets us in"
+    except MailError as error:
+        sending = f"{error} {error.hint}".rstrip()
     if invocation.display.as_json:
-        invocation.display.document({"account": row.address, "capabilities": capabilities})
+        invocation.display.document(
+            {"account": row.address, "capabilities": capabilities, "sending": sending}
+        )
         return
     invocation.display.fields(
-        [("log-in", "works"), ("server", row.imap.host), ("can", " ".join(capabilities))]
+        [
+            ("log-in", "works"),
+            ("server", row.imap.host),
+            ("sending", sending),
+            ("can", " ".join(capabilities)),
+        ]
     )
 
 
@@ -193,37 +221,52 @@ def check(context: typer.Context, account: _Address = None) -> None:
 def reauth(
     context: typer.Context,
     account: _Address = None,
-    password_stdin: answers.PasswordStdin = False,
-    password_command: answers.PasswordCommand = None,
-    store_secret: answers.StoreSecret = None,
-    ca_file: answers.CaFile = None,
+    auth: credentials.AuthOption = None,
+    flow: credentials.FlowOption = None,
+    password_stdin: credentials.PasswordStdin = False,
+    password_command: credentials.PasswordCommand = None,
+    token_command: credentials.TokenCommand = None,
+    store_secret: credentials.StoreSecret = None,
+    ca_file: credentials.CaFile = None,
 ) -> None:
-    """Give an account a new password; it is kept only when the server takes it."""
-    from mailcrm.accounts import Login, keep_password
+    """Give an account a new password, or sign in again; it is kept only when the server takes it."""
+    from mailcrm.accounts import keep_credential
+    from mailcrm.advising import presets_of
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     config = invocation.config()
+    given = credentials.Given(
+        auth=auth,
+        flow=flow,
+        password_stdin=password_stdin,
+        password_command=password_command,
+        token_command=token_command,
+        place=store_secret,
+        ca_file=ca_file,
+    )
     with invocation.open_store() as db:
         row = accounts.account(db, account)
-    place = answers.secret_place(
-        invocation, row.address, store_secret, from_stdin=password_stdin, command=password_command
-    )
-    login = Login(
+    door = credentials.Door(
         address=row.address,
         imap=row.imap,
         username=row.username,
-        ca_file=answers.ca_file(invocation, row.address, ca_file),
-        password=answers.password(
-            invocation, row.address, from_stdin=password_stdin, command=password_command
-        ),
-        password_command=password_command,
-        place=place,
+        preset=presets_of(config).of_host(row.imap.host),
     )
-    login, _ = answers.log_in(invocation, login, from_stdin=password_stdin)
-    keep_password(config, login)
+    here = config.account(row.address)
+    before = None
+    if here.host == row.imap.host:
+        before = credentials.Auth.PASSWORD if here.oauth2 is None else credentials.Auth.OAUTH2
+    how = credentials.chosen_auth(invocation, given, door, before=before)
+    login, _ = credentials.log_in(invocation, given, door, how)
+    keep_credential(config, login)
     _give_turn(invocation, row)
-    invocation.display.done(f"{row.address} has its new password.", {"account": row.address})
+    invocation.display.done(
+        f"{row.address} has its new password."
+        if how is credentials.Auth.PASSWORD
+        else f"{row.address} is signed in again.",
+        {"account": row.address},
+    )
 
 
 @_app.command("disconnect")
@@ -250,6 +293,17 @@ def _give_turn(invocation: Invocation, row: "Account") -> None:
 
     with invocation.open_store() as db:
         accounts.give_turn(db, row)
+
+
+def _other_server(old: Endpoint, host: str | None, port: int | None, security: Security | None) -> Endpoint:
+    """Return the server that the options name; what they leave out stays, where it can."""
+    secured = security or old.security
+    usual = {Security.TLS: 993}.get(secured, 143)
+    return Endpoint(
+        host=old.host if host is None else host.strip(),
+        port=port or (old.port if host is None and secured is old.security else usual),
+        security=secured,
+    )
 
 
 def _default(row: "Account") -> str:

@@ -3,38 +3,22 @@
 What is done with it is left to the commands.
 """
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from mailcrm import keychain
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import Visibility
 
 if TYPE_CHECKING:
-    from mailcrm.accounts import Login, Offered
+    pass
 
 _Meaning = TypeVar("_Meaning")
 
 #: How often a password is asked for before a wrong one is an error; servers lock accounts out.
 _ATTEMPTS = 3
-
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="read the password from standard input")
-]
-PasswordCommand = Annotated[
-    str | None, typer.Option(metavar="CMD", help="a command that prints the password")
-]
-StoreSecret = Annotated[
-    keychain.SecretPlace | None, typer.Option(help="where the password is kept; keyring when left out")
-]
-CaFile = Annotated[str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")]
 
 
 def email_address(text: str) -> str:
@@ -112,107 +96,3 @@ def agree(invocation: Invocation, question: str, doing: str, *, yes: bool, hint:
     if not typer.confirm(visible(question), err=True):
         invocation.display.note("Nothing was changed.")
         raise typer.Exit(1)
-
-
-def ca_file(invocation: Invocation, address: str, given: str | None) -> str | None:
-    """Return the absolute path of the certificates to trust: as given, else as config.toml has it."""
-    if given is not None:
-        return str(Path(given).expanduser().absolute())
-    return invocation.config().account(address).ca_file
-
-
-def secret_place(
-    invocation: Invocation,
-    address: str,
-    place: keychain.SecretPlace | None,
-    *,
-    from_stdin: bool,
-    command: str | None,
-) -> keychain.SecretPlace:
-    """Return where a password will be kept, before it is used; raises ConfigError without a keyring."""
-    from mailcrm.core.errors import ConfigError
-
-    if place is keychain.SecretPlace.FILE:
-        return place
-    kept = command is None and keychain.environment_name(address) not in os.environ
-    if not kept or not (from_stdin or invocation.may_ask()):
-        return keychain.SecretPlace.KEYRING
-    try:
-        keychain.require_keyring()
-    except ConfigError:
-        question = "There is no keyring here. Keep the password in a file that only you can read?"
-        if place is None and invocation.may_ask() and typer.confirm(question, err=True):
-            return keychain.SecretPlace.FILE
-        raise
-    return keychain.SecretPlace.KEYRING
-
-
-def log_in(
-    invocation: Invocation, login: "Login", *, from_stdin: bool
-) -> "tuple[Login, tuple[Offered, ...]]":
-    """Prove that the server lets us in; a wrong password that somebody typed is asked for again.
-
-    Returns the log-in that worked, and the folders. Raises MailError or ConfigError.
-    """
-    from dataclasses import replace
-
-    from mailcrm.accounts import log_in_once
-    from mailcrm.core.errors import AuthError
-
-    typed = (
-        not from_stdin
-        and login.password_command is None
-        and keychain.environment_name(login.address) not in os.environ
-        and invocation.may_ask()
-    )
-    for _ in range(_ATTEMPTS - 1 if typed else 0):
-        try:
-            with first_contact():
-                return login, log_in_once(login)
-        except AuthError as error:
-            invocation.display.warn(f"{error} {error.hint}".rstrip())
-        login = replace(login, password=_typed_password(login.address))
-    with first_contact():
-        return login, log_in_once(login)
-
-
-@contextmanager
-def first_contact() -> Iterator[None]:
-    """Say of a log-in that a person waits for what to do now; no sync will try again."""
-    from mailcrm.core.errors import ConnectError, Throttled
-
-    try:
-        yield
-    except (ConnectError, Throttled) as error:
-        if error.hint == type(error).hint:
-            waits = isinstance(error, Throttled)
-            error.hint = "Wait a while, then try again." if waits else "Check the server's name and port."
-        raise
-
-
-def _typed_password(address: str) -> str:
-    return str(typer.prompt(f"Password for {address}", hide_input=True, err=True))
-
-
-def password(
-    invocation: Invocation, address: str, *, from_stdin: bool, command: str | None, advice: str = ""
-) -> str:
-    """Return the password from where the options say, or ask for it; raises CredentialMissing.
-
-    `advice` says what the provider wants to be done first.
-    """
-    from mailcrm.core.errors import CredentialMissing
-
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if command is not None:
-        return keychain.run_command(command)
-    name = keychain.environment_name(address)
-    if name in os.environ:
-        return os.environ[name]
-    if invocation.may_ask():
-        return _typed_password(address)
-    raise CredentialMissing(
-        f"There is no password for {address}.",
-        hint=f"Use --password-stdin, --password-command CMD, or the variable {name}. {advice}".rstrip(),
-    )

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.commands import answers
+from mailcrm.commands import answers, credentials, mail_server
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import Endpoint, Security, Visibility
 
 if TYPE_CHECKING:
-    from mailcrm.providers.presets import Server
     from mailcrm.store import Database
 
 
@@ -32,10 +31,16 @@ def connect(
     ] = None,
     imap_security: Annotated[Security, typer.Option(help="none is for this machine only")] = Security.TLS,
     username: Annotated[str | None, typer.Option(help="the log-in name, when it is not the address")] = None,
-    password_stdin: answers.PasswordStdin = False,
-    password_command: answers.PasswordCommand = None,
-    store_secret: answers.StoreSecret = None,
-    ca_file: answers.CaFile = None,
+    no_discovery: Annotated[
+        bool, typer.Option("--no-discovery", help="ask nobody in the network for the server")
+    ] = False,
+    auth: credentials.AuthOption = None,
+    flow: credentials.FlowOption = None,
+    password_stdin: credentials.PasswordStdin = False,
+    password_command: credentials.PasswordCommand = None,
+    token_command: credentials.TokenCommand = None,
+    store_secret: credentials.StoreSecret = None,
+    ca_file: credentials.CaFile = None,
     personal: Annotated[
         bool, typer.Option("--personal", help="the account is yours alone (the default)")
     ] = False,
@@ -61,7 +66,7 @@ def connect(
     sync: Annotated[bool, typer.Option("--sync", help="sync at once")] = False,
 ) -> None:
     """Connect a mail account: log in once, then remember how to sync it."""
-    from mailcrm.accounts import Login, Settings, connect_account
+    from mailcrm.accounts import Settings, connect_account
     from mailcrm.commands.sync import run_sync
     from mailcrm.core.errors import UsageError
 
@@ -71,9 +76,28 @@ def connect(
         raise UsageError("An account is --personal or of a --team, not both.")
     if folder and (all_folders or no_check):
         raise UsageError("--folder stands alone: with --no-check nobody can tell what folders there are.")
-    found, hint = _find_server(invocation, own, provider, imap_host, imap_port, imap_security)
+    given = credentials.Given(
+        auth=auth,
+        flow=flow,
+        password_stdin=password_stdin,
+        password_command=password_command,
+        token_command=token_command,
+        place=store_secret,
+        ca_file=ca_file,
+    )
+    named = None
+    if imap_host is not None:
+        usual = 993 if imap_security is Security.TLS else 143
+        named = Endpoint(host=imap_host.strip(), port=imap_port or usual, security=imap_security)
     _refuse_connected(invocation, own)
-    choices = _ask(invocation, own, found, hint, team=team, people=member, visibility=visibility, since=since)
+    server, preset = mail_server.found(
+        invocation, own, provider=provider, imap=named, ask_network=not no_discovery
+    )
+    door = credentials.Door(
+        address=own, imap=server.imap, username=username or server.username, preset=preset
+    )
+    how = credentials.chosen_auth(invocation, given, door)
+    choices = _ask(invocation, team=team, people=member, visibility=visibility, since=since)
     if choices.people and choices.team is None:
         raise UsageError("--member goes with --team.")
     settings = Settings(
@@ -81,24 +105,8 @@ def connect(
         history_start=choices.history_start,
         folders=tuple(folder) if folder else None,
     )
-    place = answers.secret_place(
-        invocation, own, store_secret, from_stdin=password_stdin, command=password_command
-    )
-    login = Login(
-        address=own,
-        imap=found.imap,
-        username=username or found.username,
-        ca_file=answers.ca_file(invocation, own, ca_file),
-        password=""
-        if no_check and password_command is not None
-        else answers.password(
-            invocation, own, from_stdin=password_stdin, command=password_command, advice=hint
-        ),
-        password_command=password_command,
-        place=place,
-    )
     # Nothing is stored, no store is made, before the server let us in.
-    login, offered = (login, ()) if no_check else answers.log_in(invocation, login, from_stdin=password_stdin)
+    login, offered = credentials.log_in(invocation, given, door, how, check=not no_check)
     _make_store_if_new(invocation, own)
     with invocation.open_store() as db:
         with db.transaction():
@@ -108,49 +116,15 @@ def connect(
                 invocation.config(),
                 login,
                 settings,
-                provider=found.provider,
+                provider=server.provider,
                 offered=offered,
                 team_id=team_id,
             )
-        sentence = f"{own} is connected ({found.provider}, {account.imap.host})."
+        sentence = f"{own} is connected ({server.provider}, {account.imap.host})."
         invocation.display.done(sentence if sync else f"{sentence} Next: mailcrm sync", account)
         if sync:
             config = invocation.config()
             raise typer.Exit(run_sync(invocation, db, config, [account], insist=True, accept_deletions=False))
-
-
-def _find_server(
-    invocation: Invocation,
-    address: str,
-    provider: str | None,
-    host: str | None,
-    port: int | None,
-    security: Security,
-) -> "tuple[Server, str]":
-    """Return the server and the provider's hint: the one named, else that of the provider named or found."""
-    from mailcrm.core.errors import ConfigError, NotFound
-    from mailcrm.providers.presets import Server, SignIn, presets
-
-    if host is None:
-        known = presets(invocation.config().providers, issuers=invocation.config().oauth2)
-        preset = known.named(provider) if provider is not None else known.of_address(address)
-        if preset is not None and preset.sign_in == (SignIn.OAUTH2,):
-            raise ConfigError(preset.hint)
-        if preset is not None:
-            return preset.server(address), preset.hint
-        if provider is not None:
-            raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
-        unknown = f"mailcrm does not know the mail server of {address}."
-        if not invocation.may_ask():
-            raise NotFound(
-                unknown,
-                hint="Name it: --imap-host HOST, or a provider: --provider P (mailcrm provider list).",
-            )
-        invocation.display.note(unknown)
-        host = str(typer.prompt("IMAP server", err=True)).strip()
-    usual = 993 if security is Security.TLS else 143
-    endpoint = Endpoint(host=host, port=port or usual, security=security)
-    return Server(provider="imap", imap=endpoint, smtp=None, username=address, smtp_username=address), ""
 
 
 def _refuse_connected(invocation: Invocation, address: str) -> None:
@@ -206,9 +180,6 @@ class _Choices:
 
 def _ask(
     invocation: Invocation,
-    address: str,
-    found: "Server",
-    hint: str,
     *,
     team: str | None,
     people: list[str] | None,
@@ -221,12 +192,6 @@ def _ask(
         return answers.history_start(text, invocation.now())
 
     ask, note = invocation.may_ask(), invocation.display.note
-    if ask:
-        note(
-            f"{address}: {found.provider}, {found.imap.host}:{found.imap.port} ({found.imap.security.value})"
-        )
-        if hint:
-            note(hint)
     if ask and team is None and typer.confirm("Does a team share this account?", default=False, err=True):
         team = typer.prompt("Name of the team", err=True)
         if people is None:

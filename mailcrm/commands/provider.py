@@ -9,7 +9,7 @@ from mailcrm.commands.invocation import Invocation
 if TYPE_CHECKING:
     from mailcrm.core.model import Endpoint
     from mailcrm.providers.discovery import Discovery
-    from mailcrm.providers.presets import Preset, Presets
+    from mailcrm.providers.presets import Preset
     from mailcrm.render import Cell
 
 _app = typer.Typer(help="Mail providers that mailcrm knows.", no_args_is_help=True)
@@ -26,10 +26,11 @@ def add_to(app: typer.Typer) -> None:
 @_app.command("list")
 def list_providers(context: typer.Context) -> None:
     """List the providers, those of config.toml first."""
+    from mailcrm.advising import presets_of
     from mailcrm.render import Column
 
     invocation: Invocation = context.obj
-    rows = _presets(invocation).rows
+    rows = presets_of(invocation.config()).rows
     if invocation.display.as_json:
         invocation.display.document(rows)
         return
@@ -58,23 +59,17 @@ def show(
     context: typer.Context, provider: Annotated[str, typer.Argument(help="see `mailcrm provider list`")]
 ) -> None:
     """Show what mailcrm knows of a provider."""
+    from mailcrm.advising import presets_of
     from mailcrm.core.errors import NotFound
 
     invocation: Invocation = context.obj
-    row = _presets(invocation).named(provider)
+    row = presets_of(invocation.config()).named(provider)
     if row is None:
         raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
     if invocation.display.as_json:
         invocation.display.document(row)
         return
     invocation.display.fields(_fields(row))
-
-
-def _presets(invocation: Invocation) -> "Presets":
-    from mailcrm.providers.presets import presets
-
-    config = invocation.config()
-    return presets(config.providers, issuers=config.oauth2)
 
 
 def _fields(row: "Preset") -> "list[tuple[str, Cell]]":
@@ -119,21 +114,14 @@ def detect(
     imap_host: Annotated[str | None, typer.Option(help="what this IMAP server means for the address")] = None,
 ) -> None:
     """Show how the server of an address is found: what was asked, what came, and what mailcrm makes of it."""
-    from mailcrm.commands import answers
-    from mailcrm.providers.discovery import discover, of_host, of_provider
-    from mailcrm.providers.presets import presets
+    from mailcrm.commands import answers, mail_server
     from mailcrm.render import Column
 
     invocation: Invocation = context.obj
     own = answers.email_address(address)
-    table = presets(invocation.config().providers)
-    if provider is not None:
-        preset = _named(table, provider)
-        found = of_provider(preset, own, table, network=not no_discovery, host=imap_host or "")
-    elif imap_host is not None:
-        found = of_host(imap_host, own, table)
-    else:
-        found = discover(own, table, network=not no_discovery)
+    found = mail_server.detected(
+        invocation, own, provider=provider, host=imap_host or "", ask_network=not no_discovery
+    )
     display = invocation.display
     if display.as_json:
         display.document(_detected(found))
@@ -151,7 +139,7 @@ def detect(
         raise found.missing()
     if not display.as_json:
         display.rule()
-        display.fields(_fields(found))
+        display.fields(_detected_fields(found))
         if found.elsewhere:
             display.warn(found.doubt())
 
@@ -175,30 +163,23 @@ def _detected(found: "Discovery") -> dict[str, object]:
     }
 
 
-def _fields(found: "Discovery") -> list[tuple[str, str | None]]:
+def _detected_fields(found: "Discovery") -> "list[tuple[str, Cell]]":
     preset, server = found.preset, found.server
-    prepare = [preset.hint, *preset.steps] if preset else []
-    return [
-        ("found by", found.source and found.source.value),
-        ("provider", preset and f"{preset.name} ({preset.id})"),
-        ("imap", server and _endpoint(server.imap)),
-        ("smtp", server and _endpoint(server.smtp)),
-        ("user name", server and server.username),
-        ("sign in", ", ".join(found.sign_in)),
-        *(("prepare" if number == 0 else f"{number}.", text) for number, text in enumerate(prepare)),
-        ("see", preset and preset.page),
-        ("not possible", preset and preset.unsupported),
-    ]
-
-
-def _endpoint(endpoint: "Endpoint | None") -> str | None:
-    return endpoint and f"{endpoint.host}:{endpoint.port} ({endpoint.security.value})"
-
-
-def _named(table: "Presets", provider: str) -> "Preset":
-    from mailcrm.core.errors import NotFound
-
-    preset = table.named(provider.strip().lower())
-    if preset is None:
-        raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
-    return preset
+    fields: list[tuple[str, Cell]] = [("found by", None if found.source is None else found.source.value)]
+    if preset is not None:
+        fields.append(("provider", f"{preset.name} ({preset.id})"))
+    if server is not None:
+        fields += [
+            ("imap", _place(server.imap)),
+            ("smtp", _place(server.smtp)),
+            ("user name", server.username),
+            ("sign-in", ", ".join(found.sign_in)),
+        ]
+    if preset is not None:
+        fields += [
+            ("hint", preset.hint),
+            *((f"step {number}", step) for number, step in enumerate(preset.steps, start=1)),
+            ("page", preset.page),
+            ("not possible", preset.unsupported),
+        ]
+    return fields

@@ -256,9 +256,7 @@ def _mx_step(domain: str, hosts: tuple[str, ...] | dns.Absence, led: Preset | No
         answer = hosts.value
     else:
         answer = f"{hosts[0]}: {'not in the table' if led is None else led.name}"
-    return Step(
-        source=Source.MX, asked=domain, answer=answer, reached=hosts is not dns.Absence.SILENCE
-    )
+    return Step(source=Source.MX, asked=domain, answer=answer, reached=hosts is not dns.Absence.SILENCE)
 
 
 def _found(

@@ -181,6 +181,20 @@ def set_history_start(db: Database, known: Account, start: datetime | None) -> N
     db.write("set_history_start", account_id=known.id, history_start=start)
 
 
+def set_server(db: Database, known: Account, *, imap: Endpoint, username: str, provider: str) -> None:
+    """Sync the account from another server; it has its turn at once, and its mail stays."""
+    db.write(
+        "set_server",
+        account_id=known.id,
+        provider=provider,
+        imap_host=imap.host,
+        imap_port=imap.port,
+        imap_security=imap.security,
+        username=username,
+        refused=False,
+    )
+
+
 def set_all_folders(db: Database, known: Account, *, all_folders: bool) -> None:
     """Say whether a folder that appears later is synced."""
     db.write("set_all_folders", account_id=known.id, all_folders=all_folders)

@@ -38,6 +38,12 @@ UPDATE main.account SET default_visibility = :visibility WHERE id = :id
 -- set_history_start --
 UPDATE main.account_connection SET history_start = :history_start WHERE account_id = :account_id
 
+-- set_server --
+UPDATE main.account_connection
+SET provider = :provider, imap_host = :imap_host, imap_port = :imap_port, imap_security = :imap_security, username = :username,
+    failures = 0, next_retry_at = NULL, refused = :refused
+WHERE account_id = :account_id
+
 -- set_all_folders --
 UPDATE main.account_connection SET all_folders = :all_folders WHERE account_id = :account_id
 

@@ -7,7 +7,7 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -161,8 +161,13 @@ class Desk:
         assert process.wait(60) == 0
         return b"".join(parts).decode("utf-8")
 
-    def talk(self, *words: str, said: Sequence[tuple[str, str]], **environment: str) -> tuple[int, str]:
-        """Run a command at a terminal, answer its questions as they come, and return code and output."""
+    def talk(
+        self, *words: str, said: Sequence[tuple[str, str | Callable[[str], str]]], **environment: str
+    ) -> tuple[int, str]:
+        """Run a command at a terminal, answer its questions as they come, and return code and output.
+
+        An answer may be made of all that the terminal has shown by then.
+        """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "mailcrm", *words],
@@ -181,7 +186,8 @@ class Desk:
                 part = os.read(ours, 65_536)
                 told += part.decode("utf-8", "replace")
                 if waiting and waiting[0][0] in told[answered:]:
-                    os.write(ours, waiting.pop(0)[1].encode())
+                    answer = waiting.pop(0)[1]
+                    os.write(ours, (answer if isinstance(answer, str) else answer(told)).encode())
                     answered = len(told)
         except OSError:  # Linux says EIO once the other side is closed
             pass

@@ -215,6 +215,11 @@ class AuthorizationServer:
                 if one.grant.user == user:
                     one.until = 0
 
+    @property
+    def secrets(self) -> list[str]:
+        """All codes and tokens that were ever given out."""
+        return [*self._codes, *self._access, *self._refresh, *self._devices]
+
     # The endpoints: each returns (status, JSON), or a redirect.
 
     def _authorize(self, query: dict[str, str]) -> Raw:

@@ -1,0 +1,140 @@
+"""A person signs in at the provider and lets mailcrm read the mailbox: in a browser here, or elsewhere.
+
+What is asked of the provider and what its answers mean is left to `oauth2`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import typer
+
+from mailcrm.commands.invocation import Invocation
+
+if TYPE_CHECKING:
+    from mailcrm.oauth2.issuers import Issuer
+    from mailcrm.oauth2.tokens import Tokens
+
+#: How long a person may take at the provider's pages, in seconds.
+_PATIENCE = 600
+
+
+class Flow(StrEnum):
+    """Where a person signs in: a browser here, any browser by a code, any browser whose address is pasted."""
+
+    BROWSER = "browser"
+    DEVICE = "device"
+    PASTE = "paste"
+
+
+def sign_in(invocation: Invocation, client: str, address: str, flow: Flow | None) -> "Tokens":
+    """Let a person sign in with a client of config.toml; raises SignInFailed, ConfigError or MailError."""
+    from mailcrm.core.errors import UsageError
+    from mailcrm.signing_in import issuer_of
+
+    issuer = issuer_of(invocation.config(), client)
+    if flow is None and not invocation.may_ask():
+        raise UsageError(
+            "Signing in with OAuth2 needs a person.",
+            hint="Run it in a terminal; or --flow device, which prints a code to type elsewhere.",
+        )
+    match flow or (Flow.BROWSER if _has_browser() else Flow.PASTE):
+        case Flow.BROWSER:
+            return _in_browser(invocation, issuer, address)
+        case Flow.DEVICE:
+            return _with_device_code(invocation, issuer)
+        case Flow.PASTE:
+            return _pasted(invocation, issuer, address)
+
+
+def _in_browser(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
+    import webbrowser
+
+    from mailcrm.oauth2 import grants
+    from mailcrm.oauth2.loopback import Listener
+
+    with Listener(port=issuer.redirect_port or 0) as listener:
+        asked = grants.begin(issuer, address, listener.port)
+        invocation.display.note(f"Sign in as {address} in the browser. If none opens, open this address:")
+        invocation.display.note(asked.url)
+        with _no_secrets_in_environment():
+            webbrowser.open(asked.url)
+        answer = listener.wait(asked.state, _PATIENCE)
+    return grants.redeem(issuer, asked, answer, _now())
+
+
+def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
+    from mailcrm.core.errors import SignInFailed
+    from mailcrm.oauth2 import grants
+    from mailcrm.oauth2.issuers import FIXED_PORT
+
+    # Nobody listens: the address is only there to be pasted.
+    asked = grants.begin(issuer, address, issuer.redirect_port or FIXED_PORT)
+    note = invocation.display.note
+    note(f"Open this address in a browser, on any machine, and sign in as {address}:")
+    note(asked.url)
+    note(f"At the end the browser fails to show a page of {_host(asked.redirect_uri)}. That is right:")
+    note("copy the whole address of that page, and paste it here.")
+    if invocation.may_ask():
+        answer = str(typer.prompt("Address of the page", err=True))
+    else:
+        answer = sys.stdin.readline()
+    if not answer.strip():
+        raise SignInFailed("No address was pasted.", hint="Try again, or use --flow device.")
+    return grants.redeem(issuer, asked, answer, _now())
+
+
+def _with_device_code(invocation: Invocation, issuer: "Issuer") -> "Tokens":
+    from mailcrm.oauth2 import grants
+    from mailcrm.render import visible
+
+    code = grants.ask_device(issuer)
+    invocation.display.note(
+        f"Open {visible(code.verification_uri)} in a browser, on any machine, "
+        f"and type this code: {visible(code.user_code)}"
+    )
+    return grants.wait_for_device(issuer, code, clock=_now, sleep=time.sleep)
+
+
+@contextmanager
+def _no_secrets_in_environment() -> Iterator[None]:
+    """Keep passwords out of the environment that a browser inherits."""
+    from mailcrm.keychain import without_secrets
+
+    held = {key: os.environ.pop(key) for key in set(os.environ) - set(without_secrets(os.environ))}
+    try:
+        yield
+    finally:
+        os.environ.update(held)
+
+
+def _has_browser() -> bool:
+    """Say whether a browser with windows can be opened here; one in the terminal would not do."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    if sys.platform == "darwin" or "BROWSER" in os.environ:
+        return True
+    if "DISPLAY" not in os.environ and "WAYLAND_DISPLAY" not in os.environ:
+        return False
+    import webbrowser
+
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _host(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).hostname or url
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,277 @@
+"""What a person offers so that the server lets mailcrm in: a password, a command, a sign-in with OAuth2.
+
+How a person signs in at the provider is left to `consent`, keeping what opens the account to `accounts`.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailcrm import keychain
+from mailcrm.commands.consent import Flow
+from mailcrm.commands.invocation import Invocation
+from mailcrm.core.credentials import AccessToken, Credential, Password
+
+if TYPE_CHECKING:
+    from mailcrm.accounts import Login, Offered, Source
+    from mailcrm.core.model import Endpoint
+    from mailcrm.providers.presets import Preset
+
+#: How often a password is asked for before a wrong one is an error; servers lock accounts out.
+_ATTEMPTS = 3
+
+
+class Auth(StrEnum):
+    """What is shown to the server: a password, or an access token."""
+
+    PASSWORD = "password"  # noqa: S105 - the word, not one
+    OAUTH2 = "oauth2"
+
+
+AuthOption = Annotated[
+    Auth | None, typer.Option("--auth", help="how to sign in; else as the provider wants it")
+]
+FlowOption = Annotated[
+    Flow | None, typer.Option("--flow", help="of OAuth2: where there is a browser, else paste")
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="read the password from standard input")
+]
+PasswordCommand = Annotated[
+    str | None, typer.Option(metavar="CMD", help="a command that prints the password")
+]
+TokenCommand = Annotated[
+    str | None, typer.Option(metavar="CMD", help="a command that prints an OAuth2 access token")
+]
+StoreSecret = Annotated[
+    keychain.SecretPlace | None, typer.Option(help="where a secret is kept; keyring when left out")
+]
+CaFile = Annotated[str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What the options of a command say of the credential; see the options for each."""
+
+    auth: Auth | None
+    flow: Flow | None
+    password_stdin: bool
+    password_command: str | None
+    token_command: str | None
+    place: keychain.SecretPlace | None
+    ca_file: str | None
+
+    def __post_init__(self) -> None:
+        from mailcrm.core.errors import UsageError
+
+        said = [
+            name
+            for name, is_said in (
+                ("--password-stdin", self.password_stdin),
+                ("--password-command", self.password_command is not None),
+                ("--token-command", self.token_command is not None),
+                ("--auth oauth2", self.auth is Auth.OAUTH2),
+            )
+            if is_said
+        ]
+        if len(said) > 1:
+            raise UsageError(f"{' and '.join(said)} do not go together.", hint="Choose one.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Door:
+    """The server that is to let us in, and what is known of its provider."""
+
+    address: str
+    imap: "Endpoint"
+    username: str
+    preset: "Preset | None"
+
+
+def chosen_auth(invocation: Invocation, given: Given, door: Door, *, before: Auth | None = None) -> Auth:
+    """Return how to sign in: as the options say, as it was `before`, or as the provider wants it.
+
+    Raises ConfigError where it has to be OAuth2 and no client for that is set up.
+    """
+    auth = _wanted(invocation, given, door, before)
+    if auth is Auth.OAUTH2:
+        _client(invocation, door)
+    return auth
+
+
+def _wanted(invocation: Invocation, given: Given, door: Door, before: Auth | None) -> Auth:
+    from mailcrm.providers.presets import SignIn
+
+    if given.auth is not None:
+        return given.auth
+    if given.token_command is not None:
+        return Auth.OAUTH2
+    has_password = given.password_stdin or given.password_command is not None or _in_environment(door.address)
+    if has_password:
+        return Auth.PASSWORD
+    if before is not None:
+        return before
+    preset = door.preset
+    if preset is None or SignIn.OAUTH2 not in preset.sign_in:
+        return Auth.PASSWORD
+    # Who set up a client wants to use it.
+    is_set_up = preset.oauth2 in invocation.config().oauth2
+    return Auth.OAUTH2 if is_set_up or preset.sign_in == (SignIn.OAUTH2,) else Auth.PASSWORD
+
+
+def _client(invocation: Invocation, door: Door) -> str:
+    """Return the name of the client whose tokens open the door; raises ConfigError without one."""
+    from mailcrm.core.errors import ConfigError
+
+    preset = door.preset
+    if preset is None or preset.oauth2 is None:
+        raise ConfigError(
+            f"mailcrm does not know where to sign in for {door.imap.host} with OAuth2.",
+            hint="Describe the provider in config.toml: a [providers.NAME] table with oauth2, and an "
+            "[oauth2.NAME] table; see docs/oauth.md. Or use --token-command.",
+        )
+    if preset.oauth2 not in invocation.config().oauth2:
+        raise ConfigError(
+            f"{preset.name} needs a sign-in with OAuth2, and no client is set up for it on this machine.",
+            hint=f"Run once: mailcrm account oauth-setup {preset.oauth2}",
+        )
+    return preset.oauth2
+
+
+def log_in(
+    invocation: Invocation, given: Given, door: Door, auth: Auth, *, check: bool = True
+) -> "tuple[Login, tuple[Offered, ...]]":
+    """Get what opens the door, prove that it does, and return it with the server's folders.
+
+    A wrong password that somebody typed is asked for again. Without `check` nothing is proved, and no
+    folders are known. Raises MailError, ConfigError, CredentialMissing or SignInFailed.
+    """
+    from mailcrm.accounts import KeptPassword, Login, log_in_once
+    from mailcrm.core.errors import AuthError
+
+    source: Source
+    if given.token_command is not None:
+        credential, source = _from_token_command(given.token_command, run=check)
+    elif auth is Auth.OAUTH2:
+        credential, source = _from_sign_in(invocation, given, door)
+    else:
+        credential, source = _from_password(invocation, given, door, run=check)
+    login = Login(
+        address=door.address,
+        imap=door.imap,
+        username=door.username,
+        ca_file=ca_file(invocation, door.address, given.ca_file),
+        credential=credential,
+        source=source,
+    )
+    if not check:
+        return login, ()
+    typed = isinstance(source, KeptPassword) and not given.password_stdin
+    for _ in range(_ATTEMPTS - 1 if typed else 0):
+        try:
+            with first_contact():
+                return login, log_in_once(login)
+        except AuthError as error:
+            invocation.display.warn(f"{error} {error.hint}".rstrip())
+        login = replace(login, credential=Password(_typed_password(door)))
+    with first_contact():
+        return login, log_in_once(login)
+
+
+def _from_token_command(command: str, *, run: bool) -> "tuple[Credential, Source]":
+    from mailcrm.accounts import TokenCommand
+
+    token = keychain.run_command(command, key="token_command") if run else ""
+    return AccessToken(token), TokenCommand(command=command)
+
+
+def _from_sign_in(invocation: Invocation, given: Given, door: Door) -> "tuple[Credential, Source]":
+    from mailcrm.accounts import KeptTokens
+    from mailcrm.commands.consent import sign_in
+
+    client = _client(invocation, door)
+    place = secret_place(invocation, given.place)
+    tokens = sign_in(invocation, client, door.address, given.flow)
+    return AccessToken(tokens.access_token), KeptTokens(client=client, tokens=tokens, place=place)
+
+
+def _from_password(
+    invocation: Invocation, given: Given, door: Door, *, run: bool
+) -> "tuple[Credential, Source]":
+    from mailcrm.accounts import Environment, KeptPassword, PasswordCommand
+    from mailcrm.core.errors import CredentialMissing
+
+    if given.password_command is not None:
+        password = keychain.run_command(given.password_command) if run else ""
+        return Password(password), PasswordCommand(command=given.password_command)
+    if not given.password_stdin and _in_environment(door.address):
+        return Password(os.environ[keychain.environment_name(door.address)]), Environment()
+    if not given.password_stdin and not invocation.may_ask():
+        needs = door.preset.hint if door.preset is not None else ""
+        raise CredentialMissing(
+            f"There is no password for {door.address}.",
+            hint="Use --password-stdin, --password-command CMD, or the variable "
+            f"{keychain.environment_name(door.address)}. {needs}".rstrip(),
+        )
+    place = secret_place(invocation, given.place)
+    if given.password_stdin:
+        return Password(sys.stdin.readline().rstrip("\r\n")), KeptPassword(place=place)
+    return Password(_typed_password(door)), KeptPassword(place=place)
+
+
+def secret_place(invocation: Invocation, place: keychain.SecretPlace | None) -> keychain.SecretPlace:
+    """Return where a secret will be kept, before it is used; raises ConfigError without a keyring."""
+    from mailcrm.core.errors import ConfigError
+
+    if place is keychain.SecretPlace.FILE:
+        return place
+    try:
+        keychain.require_keyring()
+    except ConfigError:
+        question = "There is no keyring here. Keep the secret in a file that only you can read?"
+        if place is None and invocation.may_ask() and typer.confirm(question, err=True):
+            return keychain.SecretPlace.FILE
+        raise
+    return keychain.SecretPlace.KEYRING
+
+
+def ca_file(invocation: Invocation, address: str, given: str | None) -> str | None:
+    """Return the absolute path of the certificates to trust: as given, else as config.toml has it."""
+    if given is not None:
+        return str(Path(given).expanduser().absolute())
+    return invocation.config().account(address).ca_file
+
+
+@contextmanager
+def first_contact() -> Iterator[None]:
+    """Say of a log-in that a person waits for what to do now; no sync will try again."""
+    from mailcrm.core.errors import ConnectError, Throttled
+
+    try:
+        yield
+    except (ConnectError, Throttled) as error:
+        if error.hint == type(error).hint:
+            waits = isinstance(error, Throttled)
+            error.hint = "Wait a while, then try again." if waits else "Check the server's name and port."
+        raise
+
+
+def _in_environment(address: str) -> bool:
+    return keychain.environment_name(address) in os.environ
+
+
+def _typed_password(door: Door) -> str:
+    kind = "Password"
+    if door.preset is not None and door.preset.sign_in:
+        from mailcrm.providers.presets import SignIn
+
+        # Of the provider's kinds the first that is typed: "App password for me@example.com".
+        kind = next((kind.value for kind in door.preset.sign_in if kind is not SignIn.OAUTH2), kind)
+    return str(typer.prompt(f"{kind.capitalize()} for {door.address}", hide_input=True, err=True))
