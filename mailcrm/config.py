@@ -7,7 +7,7 @@ prints one. Every problem of the file is reported at once.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -180,10 +180,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         member=environ.get("MAILCRM_MEMBER") or values.get("member"),
         size_limit=values.get("size_limit", SIZE_LIMIT),
         sync=SyncConfig(**sync),
-        accounts={address.lower(): AccountConfig(**entry) for address, entry in accounts.items()},
+        accounts={address.lower(): _account(entry) for address, entry in accounts.items()},
         oauth2={issuer.lower(): _client(entry) for issuer, entry in clients.items()},
         providers=values.get("providers", {}),
     )
+
+
+def _account(entry: Mapping[str, Any]) -> AccountConfig:
+    found = AccountConfig(**entry)
+    return found if found.oauth2 is None else replace(found, oauth2=found.oauth2.lower())
 
 
 def _client(entry: Mapping[str, Any]) -> OAuth2Client:
