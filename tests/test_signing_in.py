@@ -1,8 +1,11 @@
 """An account's tokens are renewed in time, by one process at a time, and none is lost on the way."""
 
+import base64
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,13 +15,14 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import keyring
 import pytest
 
 from mailcrm import keychain
 from mailcrm.accounts import open_imap
-from mailcrm.config import AccountConfig, Config
+from mailcrm.config import AccountConfig, Config, load
 from mailcrm.core.credentials import AccessToken, Password
 from mailcrm.core.errors import (
     ConfigError,
@@ -38,11 +42,12 @@ from mailcrm.signing_in import client_secret, credential, keep_tokens, renewed, 
 from mailcrm.store import Database
 from tests.conftest import NOW
 from tests.keyrings import Keyring
+from tests.leaks import traces, watched
 from tests.mail.conformance import ModelMailbox
 from tests.servers.authorization import LOG_IN_PAGE, AuthorizationServer, Raw
 from tests.servers.certificates import Authority
 from tests.servers.model_imap import CAPABILITIES, ModelServer
-from tests.syncing.accounts import connect
+from tests.syncing.accounts import connect, letter
 
 ANN = "ann@example.com"
 HOST = "127.0.0.1"
@@ -525,6 +530,13 @@ def test_a_client_that_config_toml_does_not_have_is_said(server: Issuing, config
     assert raised.value.hint == "Run: mailcrm account oauth-setup example"
 
 
+def test_a_client_is_found_however_its_name_is_written(server: Issuing, home: Path) -> None:
+    sign_in(server, left=-HOUR)
+    path = home / "config.toml"
+    path.write_text(f'[accounts."{ANN}"]\noauth2 = "My-Provider"\n\n{server.toml("my-PROVIDER")}', "utf-8")
+    assert credential(load(path, {}), account()) == AccessToken(server.latest)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"access_token": 1}', "\x00"])
 def test_tokens_that_are_damaged_want_a_new_sign_in(config: Config, text: str) -> None:
     keychain.keep(keychain.tokens_of(ANN, HOST), text, place=SecretPlace.FILE, secrets=secrets_folder())
@@ -620,6 +632,7 @@ def test_a_refused_token_of_a_command_says_which_command(config: Config, mail: M
     with pytest.raises(TokenRefused) as raised:
         open_imap(config, at(mail))
     assert "token_command of ann@example.com" in raised.value.hint
+    assert sum("AUTHENTICATE" in command for command in mail.commands) == 1
 
 
 def test_a_password_is_found_as_ever(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -643,3 +656,77 @@ def test_the_log_tells_of_a_renewal_and_of_no_secret(
 
     for secret in (server.latest, "planted", ANN, *(form["refresh_token"] for form in server.forms)):
         assert secret not in caplog.text
+
+
+# What others can see of a run.
+
+PLANTED = {
+    environment_name("another@example.com"): "planted-password-of-another",
+    "PGPASSWORD": "planted-password-of-the-store",
+}
+
+
+def mailcrm(home: Path, *words: str, **environ: str) -> subprocess.Popen[bytes]:
+    around = os.environ | {
+        "MAILCRM_STORE": f"sqlite:///{home}/mailcrm.db",
+        "MAILCRM_CONFIG": str(home / "config.toml"),
+        **environ,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "mailcrm", *words], env=around, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc here")
+def test_a_sync_shows_no_secret_to_anybody(server: Issuing, home: Path, mail: ModelServer) -> None:
+    host, port = mail.endpoint.host, str(mail.endpoint.port)
+    where = ["--imap-host", host, "--imap-port", port, "--imap-security", "none", "--username", ANN]
+    opened_by = {environment_name(ANN): mail.password}
+    with mailcrm(home, "connect", ANN, *where, "--no-input", **opened_by) as connecting:
+        said = connecting.communicate(timeout=PATIENCE)
+    assert connecting.returncode == 0, said
+    # So many that they are read in a process of its own.
+    for number in range(300):
+        mail.append("INBOX", letter(f"{number}@example.org"), datetime.now(UTC))
+    server.client_secret = "planted-client-secret"
+    (home / "secret").write_text(server.client_secret, "utf-8")
+    (home / "config.toml").write_text(
+        f'[accounts."{ANN}"]\nhost = "{host}"\noauth2 = "{ISSUER}"\n\n{server.toml(ISSUER)}'
+        f'client_secret_command = "sleep 0.3; cat {home}/secret"\n',
+        "utf-8",
+    )
+    old = sign_in(server, left=-HOUR)
+
+    def let_in(_form: dict[str, str]) -> None:
+        mail.token = server.latest
+
+    server.after_renewal = let_in
+    with mailcrm(home, "sync", "-vv", **PLANTED) as syncing, watched(syncing.pid) as seen:
+        stdout, stderr = syncing.communicate(timeout=PATIENCE)
+    assert syncing.returncode == 0, stderr
+    assert b"account 1: the access token was renewed" in stderr
+    for child in ("sleep 0.3", "mailcrm.reading"):
+        assert any(name.startswith("environ of") and child in name and seen[name] for name in seen), child
+    kept = stored()
+    secrets = [
+        server.client_secret,
+        old.access_token,
+        old.refresh_token or "",
+        kept.access_token,
+        kept.refresh_token or "",
+        *PLANTED.values(),
+    ]
+    told = {"stdout": stdout, "stderr": stderr, **seen}
+    assert traces(secrets, folders=[home], texts=told, apart=[secrets_folder(), home / "secret"]) == []
+    # It can tell: the secrets are where they belong.
+    assert len(traces(secrets, folders=[home])) == 3
+
+
+def test_a_trace_is_found_in_whatever_form_it_is_in() -> None:
+    secret = "s3cret/with+signs=="
+    for before in range(4):
+        raw = b"x" * before + secret.encode() + b"y" * before
+        assert traces([secret], texts={"here": b"AUTHENTICATE " + base64.b64encode(raw)})
+    assert traces([secret], texts={"here": f"?token={quote_plus(secret)}&a=b"})
+    assert traces([secret], texts={"here": f"in {secret}"}) == ["here has s3cr…"]
+    assert traces([secret], texts={"here": secret[:-3]}) == []
