@@ -9,11 +9,12 @@ import itertools
 import json
 import unicodedata
 from base64 import b64decode, b64encode
-from collections.abc import Container, Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from mailcrm.core.credentials import AccessToken
-from mailcrm.core.errors import ConfigError
+from mailcrm.core.errors import AuthError, ConfigError
 from mailcrm.core.model import Endpoint
 from mailcrm.core.printable import TEXT_LIMIT, printable
 
@@ -37,9 +38,9 @@ class Exchange:
     answers: tuple[bytes, ...] = field(repr=False)
     client_first: bool = True
 
-    def encoded(self) -> Iterator[bytes]:
-        """Yield the answers as they go over the wire, in Base64, and `CANCEL` after the last."""
-        return itertools.chain(map(b64encode, self.answers), [CANCEL])
+    def encoded(self) -> deque[bytes]:
+        """Return the answers as they go over the wire, in Base64, and `CANCEL` after the last."""
+        return deque([*map(b64encode, self.answers), CANCEL])
 
 
 def plain(username: str, password: str) -> Exchange:
@@ -57,18 +58,31 @@ def login(username: str, password: str) -> Exchange:
     return Exchange(mechanism="LOGIN", answers=answers, client_first=False)
 
 
-def bearer(offered: Container[str], endpoint: Endpoint, username: str, token: AccessToken) -> Exchange | None:
-    """Return the log-in with an access token by the best mechanism offered, or None when there is none.
+def bearer(offered: Collection[str], endpoint: Endpoint, username: str, token: AccessToken) -> Exchange:
+    """Return the log-in with an access token by the best mechanism that is offered.
 
     XOAUTH2 goes first: all providers whose tokens mailcrm can get take it and document it, Microsoft
     and Yandex nothing else, and it is what other mail programs send them. OAUTHBEARER, the standard,
-    is for the servers that offer only that. Raises ConfigError for characters that no token has.
+    is for the servers that offer only that. Raises AuthError when neither is offered, ConfigError for
+    characters that no token has.
     """
     if "XOAUTH2" in offered:
         return xoauth2(username, token.secret)
     if "OAUTHBEARER" in offered:
         return oauthbearer(username, token.secret, endpoint.host, endpoint.port)
-    return None
+    raise AuthError(
+        "The mail server takes no access tokens: it offers neither XOAUTH2 nor OAUTHBEARER.",
+        hint="Use a password or an app password for this server; check its name, too.",
+    )
+
+
+def no_password(offered: Collection[str]) -> AuthError:
+    """Return the error for a server that takes no password on this connection."""
+    if "XOAUTH2" in offered or "OAUTHBEARER" in offered:
+        return AuthError(
+            "The mail server takes no passwords, only a sign-in with OAuth2.", hint="See docs/oauth.md."
+        )
+    return AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
 
 
 def xoauth2(username: str, token: str) -> Exchange:

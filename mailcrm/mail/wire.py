@@ -17,7 +17,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 from mailcrm.core.credentials import AccessToken, Credential, Password
-from mailcrm.core.errors import AuthError, ConfigError, MailError, ProtocolError
+from mailcrm.core.errors import ConfigError, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
 from mailcrm.mail import refusals, sasl
 
@@ -282,7 +282,8 @@ def _aborted(endpoint: Endpoint, text: str) -> MailError:
     return refusals.closed(endpoint, text)
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def tls(ca_file: str | None) -> ssl.SSLContext:
+    """Return a TLS context that trusts this file, or else what the computer trusts; raises ConfigError."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as error:  # ssl.SSLError, an OSError, when it holds no certificate
@@ -290,17 +291,30 @@ def _tls(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _greeted(endpoint: Endpoint, ca_file: str | None, timeout: float) -> Wire:
-    connected = _connect(endpoint, timeout)
+    connected = connect(endpoint, ca_file, timeout)
     try:
-        if endpoint.security is Security.TLS:
-            connected = _tls(ca_file).wrap_socket(connected, server_hostname=endpoint.host)
         return Wire(connected, endpoint.host)
     except BaseException:
         connected.close()
         raise
 
 
-def _connect(endpoint: Endpoint, timeout: float) -> socket.socket:
+def connect(endpoint: Endpoint, ca_file: str | None, timeout: float) -> socket.socket:
+    """Return a connection to a server of any kind, encrypted where `endpoint` wants it from the start.
+
+    Raises OSError, and ConfigError when it would not be encrypted and leaves this computer.
+    """
+    connected = _reached(endpoint, timeout)
+    if endpoint.security is not Security.TLS:
+        return connected
+    try:
+        return tls(ca_file).wrap_socket(connected, server_hostname=endpoint.host)
+    except BaseException:
+        connected.close()
+        raise
+
+
+def _reached(endpoint: Endpoint, timeout: float) -> socket.socket:
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # no host name at all, such as one with two dots in a row
@@ -330,7 +344,7 @@ def _secure(wire: Wire, endpoint: Endpoint, ca_file: str | None) -> None:
             raise ProtocolError(
                 "The mail server does not offer STARTTLS here.", hint="Try TLS, usually on port 993."
             )
-        wire.encrypt(_tls(ca_file))
+        wire.encrypt(tls(ca_file))
 
 
 def _authenticate(wire: Wire, endpoint: Endpoint, username: str, credential: Credential) -> None:
@@ -354,11 +368,7 @@ def _authenticate(wire: Wire, endpoint: Endpoint, username: str, credential: Cre
 
 def _with_password(wire: Wire, endpoint: Endpoint, username: str, password: str) -> Done:
     if "LOGINDISABLED" in wire.capabilities:
-        if endpoint.security is not Security.NONE and _mechanisms(wire) & {"XOAUTH2", "OAUTHBEARER"}:
-            raise AuthError(
-                "The mail server takes no passwords, only a sign-in with OAuth2.", hint="See docs/oauth.md."
-            )
-        raise AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
+        raise sasl.no_password(_mechanisms(wire) if endpoint.security is not Security.NONE else ())
     if (username + password).isascii():
         _, done = wire.say(f"LOGIN {quoted(username)} {quoted(password)}".encode())
     else:
@@ -368,13 +378,7 @@ def _with_password(wire: Wire, endpoint: Endpoint, username: str, password: str)
 
 
 def _with_token(wire: Wire, endpoint: Endpoint, username: str, token: AccessToken) -> tuple[Done, str]:
-    exchange = sasl.bearer(_mechanisms(wire), endpoint, username, token)
-    if exchange is None:
-        raise AuthError(
-            "The mail server takes no access tokens: it offers neither XOAUTH2 nor OAUTHBEARER.",
-            hint="Use a password or an app password for this server; check its name, too.",
-        )
-    done, challenge = _exchanged(wire, exchange)
+    done, challenge = _exchanged(wire, sasl.bearer(_mechanisms(wire), endpoint, username, token))
     return done, sasl.error_told(challenge)
 
 
@@ -387,7 +391,7 @@ def _exchanged(wire: Wire, exchange: sasl.Exchange) -> tuple[Done, bytes]:
     answers = exchange.encoded()
     command = b"AUTHENTICATE " + exchange.mechanism.encode()
     if "SASL-IR" in wire.capabilities and exchange.client_first:  # one round trip less (RFC 4959)
-        command += b" " + next(answers)
+        command += b" " + answers.popleft()
     asked = wire.ask(command)
     challenge = b""
     while True:
@@ -397,7 +401,6 @@ def _exchanged(wire: Wire, exchange: sasl.Exchange) -> tuple[Done, bytes]:
             return end.value, challenge
         if said.startswith(b"+"):
             challenge = said[1:].strip()
-            answer = next(answers, None)
-            if answer is None:
+            if not answers:
                 raise imaplib.IMAP4.abort("unexpected challenge")
-            wire.send(answer + b"\r\n")
+            wire.send(answers.popleft() + b"\r\n")

@@ -45,7 +45,7 @@ LONG_AGO = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|((?:[^\s()"\[]|\[[^\]]*\](?:<[^>]*>)?)+))')
 #: RFC 7628, 3.1, and what Google calls XOAUTH2.
-_BEARER = {
+BEARER = {
     "XOAUTH2": rb"user=(?P<user>[^\x01]+)\x01auth=Bearer (?P<token>[!-~]+)\x01\x01",
     "OAUTHBEARER": (
         rb"n,a=(?P<user>(?:[^=,\x01]|=2C|=3D)+),\x01host=(?P<host>[^\x01]+)\x01port=(?P<port>\d+)"
@@ -386,7 +386,7 @@ class _Session:
         said = base64.b64decode(initial[0]) if initial else self.asked(b"")
         if mechanism == "PLAIN":
             return self.admit(said.decode("utf-8").split("\0")[2])
-        match = re.fullmatch(_BEARER[mechanism], said)
+        match = re.fullmatch(BEARER[mechanism], said)
         assert match is not None
         if mechanism == "OAUTHBEARER":
             endpoint = self.server.endpoint
