@@ -134,8 +134,8 @@ class ImapSession:
         self._exists = 0
         # Servers say more after the log-in than before (RFC 9051, 6.1.1).
         self.capabilities = wire.offered()
-        # NetEase opens no folder for a client that did not introduce itself (RFC 2971).
-        if "ID" in self.capabilities:
+        # NetEase opens no folder for a client that did not introduce itself after the log-in (RFC 2971).
+        if "ID" in self.capabilities.union(wire.capabilities):
             self._offer(b'ID ("name" "mailcrm" "version" %b)' % quoted(__version__).encode())
         # ENABLE is for the authenticated state, before any folder is open (RFC 5161, 3.1).
         if {"ENABLE", "CONDSTORE"} <= self.capabilities:

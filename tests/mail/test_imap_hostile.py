@@ -314,6 +314,20 @@ def test_the_client_introduces_itself_before_it_opens_a_folder_and_never_for_wri
     assert "SELECT" not in verbs
 
 
+def test_the_client_introduces_itself_where_that_was_offered_before_the_log_in(model: ModelServer) -> None:
+    def unsafe(said: str, reply: bytes) -> bytes:
+        if said == "CAPABILITY" and any(earlier.startswith("LOGIN") for earlier in model.commands):
+            return reply.replace(b" ID ", b" ")
+        if said.startswith("EXAMINE") and not any(earlier.startswith("ID ") for earlier in model.commands):
+            return tag_of(reply) + b" NO EXAMINE Unsafe Login\r\n"
+        return reply
+
+    model.twist = unsafe
+    with log_in(model) as session:
+        assert "ID" not in session.capabilities
+        assert session.examine("INBOX").exists == 0
+
+
 @pytest.mark.parametrize("command", ["ID", "ENABLE"])
 @pytest.mark.parametrize("refusal", [b"NO not here", b"BAD what"])
 def test_a_courtesy_that_is_refused_does_no_harm(model: ModelServer, command: str, refusal: bytes) -> None:
