@@ -206,6 +206,15 @@ def forget_secrets(account: Account) -> None:
         keychain.forget(name(account.address, account.imap.host), secrets=secrets_folder())
 
 
+def kept_at(account: Account) -> SecretPlace | None:
+    """Return where this machine keeps what opens an account; raises CredentialMissing, ConfigError."""
+    for name in (tokens_of, password_of):
+        kept = keychain.stored(name(account.address, account.imap.host), secrets=secrets_folder())
+        if kept is not None:
+            return kept[1]
+    return None
+
+
 def open_imap(config: Config, account: Account) -> ImapSession:
     """Open a session for an account with what opens it on this machine.
 
@@ -255,7 +264,7 @@ def check_smtp(config: Config, account: Account) -> Endpoint | None:
     from mailcrm.mail.smtp import check_log_in
 
     preset = presets_of(config).of_host(account.imap.host)
-    server = None if preset is None else preset.server(account.address, host=account.imap.host)
+    server = None if preset is None else preset.server(account.address)
     if server is None or server.smtp is None:
         return None
     check_log_in(

@@ -226,6 +226,14 @@ class Display:
         """Say to the person that something went wrong, also when they want quiet."""
         self._say(visible(sentence))
 
+    def instruct(self, sentence: str) -> None:
+        """Say to the person what they have to do now, also when they want quiet."""
+        self._say(visible(sentence))
+
+    def url(self, url: str) -> None:
+        """Write an address to be opened or copied, also when the person wants quiet: never broken in two."""
+        print(visible(url), file=sys.stderr)
+
     def _say(self, text: str) -> None:
         """Write to standard error, at a terminal with line ends between words."""
         if sys.stderr.isatty():

@@ -230,23 +230,23 @@ def reauth(
     ca_file: credentials.CaFile = None,
 ) -> None:
     """Give an account a new password, or sign in again; it is kept only when the server takes it."""
-    from mailcrm.accounts import keep_credential
+    from mailcrm.accounts import keep_credential, kept_at
     from mailcrm.advising import presets_of
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     config = invocation.config()
+    with invocation.open_store() as db:
+        row = accounts.account(db, account)
     given = credentials.Given(
         auth=auth,
         flow=flow,
         password_stdin=password_stdin,
         password_command=password_command,
         token_command=token_command,
-        place=store_secret,
+        place=store_secret or kept_at(row),
         ca_file=ca_file,
     )
-    with invocation.open_store() as db:
-        row = accounts.account(db, account)
     door = credentials.Door(
         address=row.address,
         imap=row.imap,

@@ -60,8 +60,8 @@ def _in_browser(invocation: Invocation, issuer: "Issuer", address: str) -> "Toke
 
     with Listener(port=issuer.redirect_port or 0) as listener:
         asked = grants.begin(issuer, address, listener.port)
-        invocation.display.note(f"Sign in as {address} in the browser. If none opens, open this address:")
-        invocation.display.note(asked.url)
+        invocation.display.instruct(f"Sign in as {address} in the browser. If none opens, open this address:")
+        invocation.display.url(asked.url)
         with _no_secrets_in_environment():
             webbrowser.open(asked.url)
         answer = listener.wait(asked.state, _PATIENCE)
@@ -75,11 +75,11 @@ def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
 
     # Nobody listens: the address is only there to be pasted.
     asked = grants.begin(issuer, address, issuer.redirect_port or FIXED_PORT)
-    note = invocation.display.note
-    note(f"Open this address in a browser, on any machine, and sign in as {address}:")
-    note(asked.url)
-    note(f"At the end the browser fails to show a page of {_host(asked.redirect_uri)}. That is right:")
-    note("copy the whole address of that page, and paste it here.")
+    instruct = invocation.display.instruct
+    instruct(f"Open this address in a browser, on any machine, and sign in as {address}:")
+    invocation.display.url(asked.url)
+    instruct(f"At the end the browser fails to show a page of {_host(asked.redirect_uri)}. That is right:")
+    instruct("copy the whole address of that page, and paste it here.")
     if invocation.may_ask():
         answer = str(typer.prompt("Address of the page", err=True))
     else:
@@ -91,12 +91,10 @@ def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
 
 def _with_device_code(invocation: Invocation, issuer: "Issuer") -> "Tokens":
     from mailcrm.oauth2 import grants
-    from mailcrm.render import visible
 
     code = grants.ask_device(issuer)
-    invocation.display.note(
-        f"Open {visible(code.verification_uri)} in a browser, on any machine, "
-        f"and type this code: {visible(code.user_code)}"
+    invocation.display.instruct(
+        f"Open {code.verification_uri} in a browser, on any machine, and type this code: {code.user_code}"
     )
     return grants.wait_for_device(issuer, code, clock=_now, sleep=time.sleep)
 

@@ -51,7 +51,7 @@ TokenCommand = Annotated[
     str | None, typer.Option(metavar="CMD", help="a command that prints an OAuth2 access token")
 ]
 StoreSecret = Annotated[
-    keychain.SecretPlace | None, typer.Option(help="where a secret is kept; keyring when left out")
+    keychain.SecretPlace | None, typer.Option(help="where the secret is kept: as before, else keyring")
 ]
 CaFile = Annotated[str | None, typer.Option(metavar="FILE", help="trust the certificates in this PEM file")]
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import AuthError, ConnectError, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
+from mailcrm.core.printable import printable
 from mailcrm.mail import refusals, sasl
 from mailcrm.mail.wire import connect, harmless, tls
 
@@ -165,20 +166,18 @@ def _refused(code: int, said: bytes, challenge: bytes, credential: Credential) -
     if re.search("SmtpClientAuth|SMTP AUTH is disabled", text, re.IGNORECASE):  # Microsoft, 535 5.7.139
         return AuthError(
             "The provider does not let mail programs send from this account. "
-            f"The server says: {refusals.printable(text)}",
+            f"The server says: {printable(text)}",
             hint="An administrator has to allow authenticated SMTP for this mailbox.",
         )
     if code in _UNENCRYPTED:
         return AuthError(
             "The mail server takes a log-in over an encrypted connection only. "
-            f"The server says: {refusals.printable(text)}",
+            f"The server says: {printable(text)}",
             hint="Use TLS or STARTTLS for this server.",
         )
     known = refusals.refused(text)
     if 400 <= code < 500 and isinstance(known, ProtocolError):  # RFC 4954, 6: 432, 454; RFC 5321, 3.8: 421
-        return ConnectError(
-            f"The mail server cannot log anybody in now. The server says: {refusals.printable(text)}"
-        )
+        return ConnectError(f"The mail server cannot log anybody in now. The server says: {printable(text)}")
     if isinstance(credential, AccessToken):
         return refusals.token_refused(text, reason)
     return refusals.log_in_refused(text)
