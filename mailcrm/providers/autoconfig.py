@@ -82,37 +82,51 @@ def parse(document: bytes, address: str) -> Autoconfig:
 
 def _entries(document: bytes) -> list[_Entry]:
     """Return the servers of the first provider of a file, untouched."""
+    reader = _Reader()
     parser = expat.ParserCreate()
     parser.buffer_text = True
-    entries: list[_Entry] = []
-    path: list[str] = []
-    text: list[str] = []
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text.append
+    parser.StartDoctypeDeclHandler = reader.declare
+    parser.Parse(document, True)  # noqa: FBT003 - it has no keyword for: this is all
+    return reader.entries
 
-    def start(name: str, attributes: dict[str, str]) -> None:
-        if not path and name != "clientConfig":
+
+class _Reader:
+    """What was read of a file, element by element."""
+
+    def __init__(self) -> None:
+        self.entries: list[_Entry] = []
+        self.text: list[str] = []
+        self._path: list[str] = []
+        self._providers = 0
+        self._entry: _Entry | None = None
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._path and name != "clientConfig":
             raise _Refused("it is no autoconfig file")
-        path.append(name)
-        text.clear()
-        if path[1:] in (["emailProvider", "incomingServer"], ["emailProvider", "outgoingServer"]):
-            if len(entries) == _SERVERS:
-                raise _Refused("it names too many servers")
-            entries.append(_Entry(kind=attributes.get("type", ""), outgoing=name == "outgoingServer"))
+        self._path.append(name)
+        self.text.clear()
+        match self._path:
+            case [_, "emailProvider"]:
+                self._providers += 1
+            case [_, "emailProvider", "incomingServer" | "outgoingServer"] if self._providers == 1:
+                self._entry = _Entry(kind=attributes.get("type", ""), outgoing=name == "outgoingServer")
+                self.entries.append(self._entry)
+                if len(self.entries) > _SERVERS:
+                    raise _Refused("it names too many servers")
 
-    def end(name: str) -> None:
-        if entries and len(path) == 4:
-            entries[-1].values.setdefault(name, []).append("".join(text).strip()[:_TEXT])
-        path.pop()
+    def end(self, name: str) -> None:
+        if len(self._path) == 4 and self._entry is not None:
+            self._entry.values.setdefault(name, []).append("".join(self.text).strip()[:_TEXT])
+        elif len(self._path) == 3:
+            self._entry = None
+        self._path.pop()
 
-    def declare(*_: object) -> None:
+    def declare(self, *_: object) -> None:
         # Entities are declared there: they read files, ask other servers, or grow without end.
         raise _Refused("it declares a document type, which no autoconfig file needs")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text.append
-    parser.StartDoctypeDeclHandler = declare
-    parser.Parse(document, True)  # noqa: FBT003 - it has no keyword for: this is all
-    return entries
 
 
 def _offer(entry: _Entry, address: str) -> Offer | str:

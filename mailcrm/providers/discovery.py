@@ -152,9 +152,8 @@ def discover(
     unknown = _step(Source.TABLE, domain, "not in the table")
     if not network:
         return Discovery(address=address, steps=(unknown,))
-    hosts = dns.exchangers(domain, resolver=resolver, seconds=min(_DNS_SECONDS, seconds))
-    led = _led_by(presets, hosts)
-    steps = [unknown, _mx_step(domain, hosts, led)]
+    hosts, led, by_mx = _by_mx(domain, presets, resolver, seconds)
+    steps = [unknown, by_mx]
     if led is not None:
         return _by_preset(address, led, Source.MX, *steps)
     # Nobody else has to be told of a domain that has no mail.
@@ -204,19 +203,17 @@ def of_provider(
             reached=False,
         )
         return _by_preset(address, preset, Source.TABLE, named, unasked)
-    hosts = dns.exchangers(domain, resolver=resolver, seconds=min(_DNS_SECONDS, seconds))
-    led = _led_by(presets, hosts)
-    steps = (named, _mx_step(domain, hosts, led))
+    _, led, by_mx = _by_mx(domain, presets, resolver, seconds)
     if led is None:
-        return _by_preset(address, preset, Source.TABLE, *steps)
-    return _by_preset(address, led, Source.MX, *steps)
+        return _by_preset(address, preset, Source.TABLE, named, by_mx)
+    return _by_preset(address, led, Source.MX, named, by_mx)
 
 
 def of_host(host: str, address: str, presets: Presets) -> Discovery:
     """Return what a server that a person named means for an address: TLS on its usual port."""
     preset = presets.of_host(host)
     if preset is not None:
-        return _by_preset(address, preset, Source.TABLE, _step(Source.TABLE, host, preset.name), host=host)
+        return _by_preset(address, preset, Source.TABLE, _step(Source.TABLE, host, preset.name))
     server = _server(address, Endpoint(host=host, port=_TLS_PORT, security=Security.TLS))
     return Discovery(
         address=address,
@@ -245,18 +242,20 @@ def _by_preset(address: str, preset: Preset, source: Source, *steps: Step, host:
     )
 
 
-def _led_by(presets: Presets, hosts: tuple[str, ...] | dns.Absence) -> Preset | None:
+def _by_mx(
+    domain: str, presets: Presets, resolver: "Resolver | None", seconds: float
+) -> tuple[tuple[str, ...] | dns.Absence, Preset | None, Step]:
+    """Return the hosts that take a domain's mail, the preset that they lead to, and the step."""
+    # Others may be reached through a proxy without the DNS: they get their share of the time.
+    hosts = dns.exchangers(domain, resolver=resolver, seconds=min(_DNS_SECONDS, seconds / 3))
     if isinstance(hosts, dns.Absence):
-        return None
-    return next((led for host in hosts if (led := presets.of_mx(host)) is not None), None)
-
-
-def _mx_step(domain: str, hosts: tuple[str, ...] | dns.Absence, led: Preset | None) -> Step:
-    if isinstance(hosts, dns.Absence):
-        answer = hosts.value
-    else:
-        answer = f"{hosts[0]}: {'not in the table' if led is None else led.name}"
-    return Step(source=Source.MX, asked=domain, answer=answer, reached=hosts is not dns.Absence.SILENCE)
+        reached = hosts is not dns.Absence.SILENCE
+        return hosts, None, Step(source=Source.MX, asked=domain, answer=hosts.value, reached=reached)
+    # Before a provider's hosts there may be those of a filter.
+    for host in hosts:
+        if (preset := presets.of_mx(host)) is not None:
+            return hosts, preset, _step(Source.MX, domain, f"{host}: {preset.name}")
+    return hosts, None, _step(Source.MX, domain, f"{hosts[0]}: not in the table")
 
 
 def _found(
@@ -266,7 +265,7 @@ def _found(
     preset = presets.of_host(host)
     if preset is not None:
         # Whoever named it: the table knows this server better.
-        return _by_preset(address, preset, source, *steps, host=host)
+        return _by_preset(address, preset, source, *steps)
     domain = address.rpartition("@")[2]
     return Discovery(
         address=address,
@@ -342,9 +341,15 @@ def _configured(url: str, address: str, seconds: float) -> _Answer:
         file = get(url, seconds=seconds)
     except ConnectError as error:
         return _Answer(text=str(error), reached=False, hint=error.hint)
-    if file.status != 200:
-        return _Answer(text="no such file" if file.status == 404 else f"HTTP {file.status}")
-    named = autoconfig.parse(file.body, address)
+    match file.status:
+        case 200:
+            named = autoconfig.parse(file.body, address)
+        case 404 | 410:
+            return _Answer(text="no such file")
+        case 301 | 302 | 303 | 307 | 308:
+            return _Answer(text="it redirects without end")
+        case status:
+            return _Answer(text=f"HTTP {status}")
     if not named.imap:
         return _Answer(text="; ".join(named.refused) or "it names no IMAP server")
     imap, smtp = named.imap[0], next(iter(named.smtp), None)
@@ -359,13 +364,11 @@ def _configured(url: str, address: str, seconds: float) -> _Answer:
 
 
 def _by_srv(address: str, domain: str, resolver: "Resolver | None", seconds: float) -> _Answer:
-    until = time.monotonic() + seconds
-
     def first(kinds: tuple[tuple[str, Security], ...]) -> Endpoint | dns.Absence:
         absence = dns.Absence.NO_RECORD
         for service, security in kinds:
-            left = min(_DNS_SECONDS, max(0.1, until - time.monotonic()))
-            match dns.services(service, domain, resolver=resolver, seconds=left):
+            # There are four questions, and the last two are not worth losing the answer to the others.
+            match dns.services(service, domain, resolver=resolver, seconds=seconds / 5):
                 case (dns.Service(host=host, port=port), *_):
                     return Endpoint(host=host, port=port, security=security)
                 case dns.Absence() as told if absence is dns.Absence.NO_RECORD:
