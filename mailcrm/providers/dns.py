@@ -1,6 +1,6 @@
 """Which mail servers the DNS names for a domain: MX (RFC 5321) and SRV (RFC 2782, 6186, 8314).
 
-What is made of them is left to `discovery`. Answers of the DNS prove nothing: nobody signs them.
+What is made of them is left to `discovery`. They prove nothing: whoever is in between can forge them.
 """
 
 from dataclasses import dataclass
