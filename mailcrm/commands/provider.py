@@ -126,7 +126,7 @@ def detect(
     if display.as_json:
         display.document(_detected(found))
     else:
-        display.table(
+        invocation.display.table(
             [
                 Column(heading="SOURCE", style="cyan"),
                 Column(heading="ASKED", ratio=2),
@@ -139,13 +139,13 @@ def detect(
         raise found.missing()
     if not display.as_json:
         display.rule()
-        display.fields(_detected_fields(found))
+        display.fields(_result(found))
         if found.elsewhere:
-            display.warn(found.doubt())
+            invocation.display.warn(found.doubt())
 
 
 def _detected(found: "Discovery") -> dict[str, object]:
-    """Return what was found for a program: preset and server as one, without what no address needs."""
+    """Return what was found for a program; `preset` is what `show` has."""
     preset, server = found.preset, found.server
     return {
         "address": found.address,
@@ -158,28 +158,30 @@ def _detected(found: "Discovery") -> dict[str, object]:
         "smtp_username": server and server.smtp_username,
         "sign_in": found.sign_in,
         "elsewhere": found.elsewhere,
-        "prepare": {"hint": preset.hint, "steps": preset.steps, "page": preset.page} if preset else None,
-        "unsupported": preset.unsupported if preset else "",
+        "doubt": found.doubt(),
+        "preset": preset,
     }
 
 
-def _detected_fields(found: "Discovery") -> "list[tuple[str, Cell]]":
+def _result(found: "Discovery") -> "list[tuple[str, Cell]]":
+    """Return what a person is shown of what was found, by the names that `show` has for it."""
+    rows: list[tuple[str, Cell]] = [("found by", found.source and found.source.value)]
     preset, server = found.preset, found.server
     fields: list[tuple[str, Cell]] = [("found by", None if found.source is None else found.source.value)]
     if preset is not None:
-        fields.append(("provider", f"{preset.name} ({preset.id})"))
+        rows += [("provider", f"{preset.name} ({preset.id})")]
     if server is not None:
-        fields += [
+        rows += [
             ("imap", _place(server.imap)),
             ("smtp", _place(server.smtp)),
             ("user name", server.username),
             ("sign-in", ", ".join(found.sign_in)),
         ]
     if preset is not None:
-        fields += [
+        rows += [
             ("hint", preset.hint),
             *((f"step {number}", step) for number, step in enumerate(preset.steps, start=1)),
             ("page", preset.page),
-            ("not possible", preset.unsupported),
+            ("not confirmed" if not preset.confirmed else "not sure", preset.doubt),
         ]
-    return fields
+    return rows

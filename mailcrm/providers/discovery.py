@@ -84,16 +84,19 @@ class Discovery:
 
     def missing(self) -> MailcrmError:
         """Return the error of a command that needs a server, for when nobody knows it."""
-        sentence = f"mailcrm does not know the mail server of {self.address}."
+        sentence = f"mailcrm does not know the mail server of {self.address}"
         name_it = "Name it: --imap-host HOST, or a provider: --provider P (mailcrm provider list)."
+        if self.steps[-1].source is Source.MX:
+            # It ended the search: a domain with a typing error is the usual reason.
+            return NotFound(f"{sentence}: {self.steps[-1].answer}.", hint=f"Check its spelling. {name_it}")
         # The ISPDB is always there, and its certificate is good: what is wrong with it is wrong here.
         hint = next((step.hint for step in self.steps if step.source is Source.ISPDB), "")
         asked = [step for step in self.steps if step.source is not Source.TABLE]
         if asked and not any(step.reached for step in asked):
             return ConnectError(
-                f"{sentence} The network did not answer.", hint=f"{hint or 'Check the network.'} {name_it}"
+                f"{sentence}. The network did not answer.", hint=f"{hint or 'Check the network.'} {name_it}"
             )
-        return NotFound(sentence, hint=f"{hint} {name_it}".strip())
+        return NotFound(f"{sentence}.", hint=f"{hint} {name_it}".strip())
 
     def doubt(self) -> str:
         """Return why a person has to confirm the server before a password goes there, or nothing."""
@@ -346,8 +349,6 @@ def _configured(url: str, address: str, seconds: float) -> _Answer:
             named = autoconfig.parse(file.body, address)
         case 404 | 410:
             return _Answer(text="no such file")
-        case 301 | 302 | 303 | 307 | 308:
-            return _Answer(text="it redirects without end")
         case status:
             return _Answer(text=f"HTTP {status}")
     if not named.imap:

@@ -48,11 +48,11 @@ def test_an_address_of_the_table_is_shown_with_its_preparation_and_nobody_is_ask
         ["imap", "imap.big.example.net:993 (tls)"],
         ["smtp", "smtp.big.example.net:465 (tls)"],
         ["user name", "kim@big.example.net"],
-        ["sign in", "app password"],
-        ["prepare", "Big Mail wants an app password."],
-        ["1.", "Open the settings."],
-        ["2.", "Make a password for mailcrm."],
-        ["see", "https://big.example.net/help"],
+        ["sign-in", "app password"],
+        ["hint", "Big Mail wants an app password."],
+        ["step 1", "Open the settings."],
+        ["step 2", "Make a password for mailcrm."],
+        ["page", "https://big.example.net/help"],
     ]
 
 
@@ -77,7 +77,7 @@ def test_each_step_is_shown_and_a_server_elsewhere_is_warned_of(home: Path, auth
         ["ISPDB", f"https://{ISPDB}/v1.1/example.com", "imap.example.org:993 (tls)"],
     ]
     assert ["imap", "imap.example.org:993 (tls)"] in done.rows
-    assert ["sign in", "password"] in done.rows
+    assert ["sign-in", "password"] in done.rows
     assert done.err.startswith("imap.example.org belongs to example.org, not to example.com;")
     assert not HARMFUL.search(done.out + done.err)
 
@@ -88,7 +88,7 @@ def test_json_has_the_steps_and_what_was_made_of_them(home: Path, authority: Aut
         told = there.run(home, "provider", "detect", KIM, "--json").json
     assert list(told) == [
         *("address", "steps", "source", "provider", "imap", "smtp", "username", "smtp_username"),
-        *("sign_in", "elsewhere", "prepare", "unsupported"),
+        *("sign_in", "elsewhere", "doubt", "preset"),
     ]
     assert told["steps"][1] == {
         "source": "MX",
@@ -100,7 +100,7 @@ def test_json_has_the_steps_and_what_was_made_of_them(home: Path, authority: Aut
     }
     assert told["source"] == "MX"
     assert told["imap"] == {"host": "imap.big.example.net", "port": 993, "security": "tls"}
-    assert told["prepare"]["steps"] == ["Open the settings.", "Make a password for mailcrm."]
+    assert told["preset"]["steps"] == ["Open the settings.", "Make a password for mailcrm."]
 
 
 def test_hostile_bytes_of_files_and_records_reach_no_output(home: Path, authority: Authority) -> None:
@@ -151,7 +151,7 @@ def test_what_a_person_named_is_shown_without_asking_anybody(home: Path, authori
         other = there.run(home, "provider", "detect", KIM, "--imap-host", "imap.example.org")
         assert (there.names.asked, there.web.asked) == ([], [])
     assert named.rows[1:] == host.rows[1:]
-    assert ["prepare", "Big Mail wants an app password."] in named.rows
+    assert ["hint", "Big Mail wants an app password."] in named.rows
     assert ["imap", "imap.example.org:993 (tls)"] in other.rows
     assert other.err == ""
 
@@ -167,3 +167,9 @@ def test_an_international_domain_is_shown_and_asked_in_ascii(home: Path, authori
         done = there.run(home, "provider", "detect", "kim@한국.kr")
     assert done.rows[1] == ["MX", "xn--3e0b707e.kr", "mx.big.example.net: Big Mail"]
     assert ["user name", "kim@xn--3e0b707e.kr"] in done.rows
+
+
+def test_a_provider_without_imap_is_named_with_the_reason(home: Path) -> None:
+    done = Desk(home).run("provider", "detect", "kim@hey.com")
+    assert ["hint", "HEY has no IMAP, so mailcrm cannot read mail there."] in done.rows
+    assert "imap" not in [row[0] for row in done.rows]

@@ -224,7 +224,10 @@ def test_a_domain_without_mail_ends_the_search(zone: Zone, words: str, connected
     found = there.find()
     assert answer(found, Source.MX) == words
     assert found.server is None
-    assert isinstance(found.missing(), NotFound)
+    missing = found.missing()
+    assert isinstance(missing, NotFound)
+    assert str(missing) == f"mailcrm does not know the mail server of kim@example.com: {words}."
+    assert missing.hint.startswith("Check its spelling.")
     assert there.web.asked == []
 
 
@@ -300,7 +303,7 @@ _OUTSIDE = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY c SYSTEM "file:///etc/pas
         (page(config(authentication="client-IP-address")), "neither a password nor OAuth2"),
         (page("", status="503 Busy"), "HTTP 503"),
         (redirect("http://autoconfig.example.com/plain"), "without encryption"),
-        (redirect(f"https://autoconfig.example.com{AUTOCONFIG}"), "it redirects without end"),
+        (redirect(f"https://autoconfig.example.com{AUTOCONFIG}"), "it redirects again and again"),
         (endless, "more than 256,000 bytes"),
     ],
 )
