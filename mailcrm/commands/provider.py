@@ -126,7 +126,7 @@ def detect(
     if display.as_json:
         display.document(_detected(found))
     else:
-        invocation.display.table(
+        display.table(
             [
                 Column(heading="SOURCE", style="cyan"),
                 Column(heading="ASKED", ratio=2),
@@ -141,7 +141,7 @@ def detect(
         display.rule()
         display.fields(_result(found))
         if found.elsewhere:
-            invocation.display.warn(found.doubt())
+            display.warn(found.doubt())
 
 
 def _detected(found: "Discovery") -> dict[str, object]:
@@ -167,7 +167,6 @@ def _result(found: "Discovery") -> "list[tuple[str, Cell]]":
     """Return what a person is shown of what was found, by the names that `show` has for it."""
     rows: list[tuple[str, Cell]] = [("found by", found.source and found.source.value)]
     preset, server = found.preset, found.server
-    fields: list[tuple[str, Cell]] = [("found by", None if found.source is None else found.source.value)]
     if preset is not None:
         rows += [("provider", f"{preset.name} ({preset.id})")]
     if server is not None:
