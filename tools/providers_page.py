@@ -49,7 +49,8 @@ before a log-in works: the section of yours says what, and where. A company's ow
 servers, or with `--provider` and a name of the first column; any other server with `--imap-host`.
 
 *App password*: a password for one program, made on the provider's website. *Authorization code*: what
-providers in China call that. *OAuth2*: you sign in in a browser, and mailcrm gets a key, no password.
+providers in China call that. *OAuth2*: you sign in in a browser, and mailcrm gets a key in place of the
+password.
 
 A provider that is missing here, or wrong, is a table of your own in `config.toml`: see `config.example.toml`.
 

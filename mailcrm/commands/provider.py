@@ -45,7 +45,7 @@ def list_providers(context: typer.Context) -> None:
             (
                 row.id,
                 row.name,
-                "" if row.imap is None else row.imap.host,
+                _host(row.imap),
                 row.sign_in[0].value if row.sign_in else "no IMAP",
             )
             for row in rows
@@ -100,7 +100,14 @@ def _fields(row: "Preset") -> "list[tuple[str, Cell]]":
 
 
 def _place(endpoint: "Endpoint | None") -> str:
-    return "" if endpoint is None else f"{endpoint.host}:{endpoint.port} ({endpoint.security.value})"
+    return "" if endpoint is None else f"{_host(endpoint)}:{endpoint.port} ({endpoint.security.value})"
+
+
+def _host(endpoint: "Endpoint | None") -> str:
+    """Return a host with what the person or the address fills in as a word in capitals, as in the help."""
+    if endpoint is None:
+        return ""
+    return endpoint.host.replace("{host}", "HOST").replace("{domain}", "DOMAIN")
 
 
 @_app.command("detect")

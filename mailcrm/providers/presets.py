@@ -59,7 +59,7 @@ class Preset:
     A brand that `resells` others, by their ids, may keep an address with them: the domain's MX decides.
     Of one that is not `confirmed`, and of any with a `doubt`, that says what is not sure. `departs` is
     why it says otherwise than the collection that it is compared with. `unsupported` says why mailcrm
-    cannot read mail there, and leaves `imap` None.
+    cannot read mail there, which is the hint then; `imap` is None.
     """
 
     id: str
@@ -127,7 +127,12 @@ class Presets:
         self.rows = self._own + self._shipped
         self._by_id = {row.id: row for row in self.rows}
         self._by_domain = {domain: row for row in reversed(self.rows) for domain in row.domains}
-        self._by_host = {row.imap.host: row for row in reversed(self.rows) if row.imap is not None}
+        # A bridge on this machine says nothing about another server here.
+        self._by_host = {
+            row.imap.host: row
+            for row in reversed(self.rows)
+            if row.imap is not None and not row.imap.host.startswith("127.")
+        }
 
     def named(self, name: str) -> Preset | None:
         """Return the preset with this id, or None."""
@@ -243,6 +248,7 @@ def _row(key: str, entry: Mapping[str, Any]) -> Preset:
         "domains": tuple(host_name(domain) for domain in entry.get("domains", ())),
         "imap": imap,
         "smtp": smtp,
+        "hint": entry.get("hint", entry.get("unsupported", "")),
         "smtp_username": entry.get("smtp_username", entry.get("username", "email")),
         "sign_in": tuple(
             SignIn(kind) for kind in entry.get("sign_in", () if imap is None else ("password",))

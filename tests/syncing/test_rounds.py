@@ -308,6 +308,9 @@ def test_the_budget_is_that_of_the_provider_unless_the_person_sets_another(
             path=tmp_path / "config.toml", store="", accounts={FIRST: AccountConfig(daily_bytes=said)}
         )
         assert daily_bytes(config, own_domain) == meant
+    own = {"mycorp": {"imap": f"imaps://{account.imap.host}", "daily_bytes": 7}}
+    config = Config(path=tmp_path / "config.toml", store="", providers=own)
+    assert daily_bytes(config, account) == 7
 
 
 # --- settings ---------------------------------------------------------------------------------------
