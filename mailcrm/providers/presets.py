@@ -260,7 +260,7 @@ def _row(key: str, entry: Mapping[str, Any]) -> Preset:
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _URL = re.compile(r"(imaps?|smtps?)://([^\s/:@?#\[\]]+)(?::([0-9]{1,5}))?")
-_PAGE = re.compile(r"https://[a-z0-9.-]+(?:/[!-~]*)?")
+_PAGE = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 #: The last two labels are spelled out, so that a pattern cannot reach beyond what one registrant has.
 _PATTERN = re.compile(r"(?:[a-z0-9.*?\[\]-]*\.)?[a-z0-9-]+\.[a-z0-9-]+")
 _WILDCARD = re.compile(r"[*?\]]")
