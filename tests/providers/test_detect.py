@@ -78,7 +78,7 @@ def test_each_step_is_shown_and_a_server_elsewhere_is_warned_of(home: Path, auth
     ]
     assert ["imap", "imap.example.org:993 (tls)"] in done.rows
     assert ["sign-in", "password"] in done.rows
-    assert done.err.startswith("imap.example.org belongs to example.org, not to example.com;")
+    assert done.err.splitlines()[1].startswith("imap.example.org belongs to example.org, not to example.com;")
     assert not HARMFUL.search(done.out + done.err)
 
 
