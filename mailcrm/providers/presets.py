@@ -91,6 +91,11 @@ class Preset:
         """
         if self.imap is None:
             raise ConfigError(self.unsupported)
+        if host and "{" not in self.imap.host:
+            if host_name(host) != self.imap.host:
+                raise ConfigError(f"{self.name} has a mail server of its own: {self.imap.host}.")
+            # Somebody named the server that it has anyway.
+            host = ""
         local, _, domain = address.rpartition("@")
         names = {"email": address, "localpart": local}
         return Server(
@@ -103,8 +108,6 @@ class Preset:
 
     def _at(self, endpoint: Endpoint, domain: str, host: str) -> Endpoint:
         if "{" not in endpoint.host:
-            if host:
-                raise ConfigError(f"{self.name} has a mail server of its own: {endpoint.host}.")
             return endpoint
         if not host and "{host}" in endpoint.host:
             raise ConfigError(
@@ -114,6 +117,9 @@ class Preset:
         if named is None:
             raise ConfigError(f"{host or domain!r} is no host name.")
         return Endpoint(host=named, port=endpoint.port, security=endpoint.security)
+
+
+_THIS_MACHINE = "127.0.0.1"
 
 
 class Presets:
@@ -127,11 +133,11 @@ class Presets:
         self.rows = self._own + self._shipped
         self._by_id = {row.id: row for row in self.rows}
         self._by_domain = {domain: row for row in reversed(self.rows) for domain in row.domains}
-        # A bridge on this machine says nothing about another server here.
+        # What runs on this machine may be anybody's, unless the person says whose it is.
         self._by_host = {
             row.imap.host: row
             for row in reversed(self.rows)
-            if row.imap is not None and not row.imap.host.startswith("127.")
+            if row.imap is not None and (row in self._own or row.imap.host != _THIS_MACHINE)
         }
 
     def named(self, name: str) -> Preset | None:

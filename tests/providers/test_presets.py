@@ -504,3 +504,18 @@ def test_whatever_a_person_writes_is_a_preset_or_a_mistake_with_its_key(table: d
     assert all(problem.startswith("providers.") for problem in problems)
     for row in rows:
         assert (row.imap is None) == bool(row.unsupported)
+
+
+def test_a_provider_takes_the_name_of_its_own_server_and_no_other() -> None:
+    gmail = SHIPPED.named("gmail")
+    assert gmail is not None
+    assert gmail.server("me@gmail.com", "IMAP.gmail.com") == gmail.server("me@gmail.com")
+    with pytest.raises(ConfigError, match=r"of its own: imap\.gmail\.com"):
+        gmail.server("me@gmail.com", "imap.example.com")
+
+
+def test_a_server_on_this_machine_is_no_providers_unless_the_person_says_so() -> None:
+    assert SHIPPED.of_host("127.0.0.1") is None
+    found = presets({"bridge": {"name": "Bridge", "imap": "imap://127.0.0.1:1143"}}).of_host("127.0.0.1")
+    assert found is not None
+    assert found.id == "bridge"
