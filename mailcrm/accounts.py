@@ -3,6 +3,7 @@
 How a secret is kept is left to `keychain`, how folders are named on the server to `mail.imap`.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,9 +14,9 @@ from mailcrm import keychain
 from mailcrm.advising import presets_of
 from mailcrm.config import AccountConfig, Config, forget_account, remember_account
 from mailcrm.core.credentials import AccessToken, Credential
-from mailcrm.core.errors import NotFound, SignInNeeded, TokenRefused
+from mailcrm.core.errors import ConfigError, CredentialMissing, NotFound, SignInNeeded, TokenRefused
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
-from mailcrm.keychain import SecretPlace, password_of, tokens_of
+from mailcrm.keychain import SecretName, SecretPlace, password_of, tokens_of
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
 from mailcrm.signing_in import credential, keep_tokens, renewed, secrets_folder
 from mailcrm.store import accounts, folders, members
@@ -23,6 +24,8 @@ from mailcrm.store.database import Database
 
 if TYPE_CHECKING:  # most accounts have a password
     from mailcrm.oauth2.tokens import Tokens
+
+logger = logging.getLogger(__name__)
 
 #: Folders that a sync leaves out unless they are named: nobody's conversation is in them.
 _LEFT_OUT = frozenset({FolderRole.JUNK, FolderRole.TRASH, FolderRole.DRAFTS, FolderRole.ALL})
@@ -174,10 +177,10 @@ def keep_credential(config: Config, login: Login) -> None:
     match login.source:
         case KeptPassword(place=place):
             keychain.keep(password_of(address, host), login.credential.secret, place=place, secrets=secrets)
-            keychain.forget(tokens_of(address, host), secrets=secrets)
+            _forget_unused(tokens_of(address, host))
         case KeptTokens(client=client, tokens=tokens, place=place):
             keep_tokens(address, host, tokens, place=place)
-            keychain.forget(password_of(address, host), secrets=secrets)
+            _forget_unused(password_of(address, host))
             reach = replace(reach, oauth2=client)
         case PasswordCommand(command=command):
             reach = replace(reach, password_command=command)
@@ -186,6 +189,15 @@ def keep_credential(config: Config, login: Login) -> None:
         case Environment():
             pass
     remember_account(config, address, reach)
+
+
+def _forget_unused(name: SecretName) -> None:
+    """Delete a secret that config.toml does not lead to any more, if it is where it can be deleted."""
+    try:
+        keychain.forget(name, secrets=secrets_folder())
+    except (ConfigError, CredentialMissing):
+        # A keyring that never opens must not keep the new one from being used.
+        logger.info("the keyring was not asked whether it holds an older secret")
 
 
 def set_server(db: Database, config: Config, account: Account, imap: Endpoint, username: str) -> None:

@@ -21,7 +21,7 @@ import keyring
 import pytest
 
 from mailcrm import keychain
-from mailcrm.accounts import open_imap
+from mailcrm.accounts import KeptPassword, KeptTokens, Login, keep_credential, open_imap
 from mailcrm.config import AccountConfig, Config, load
 from mailcrm.core.credentials import AccessToken, Password
 from mailcrm.core.errors import (
@@ -562,6 +562,26 @@ def test_a_locked_keyring_is_said_and_a_file_works_beside_it(
         credential(config, account())
     tokens = sign_in(server, left=HOUR, place=SecretPlace.FILE)
     assert credential(config, account()) == AccessToken(tokens.access_token)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_an_account_is_connected_by_files_beside_a_keyring_that_never_opens(
+    server: Issuing, config: Config, desktop: Keyring, *, tokens: bool
+) -> None:
+    desktop.locked = True
+    given = sign_in(server, left=HOUR)
+    source = (
+        KeptTokens(client=ISSUER, tokens=given, place=SecretPlace.FILE)
+        if tokens
+        else KeptPassword(place=SecretPlace.FILE)
+    )
+    opened_by = AccessToken(given.access_token) if tokens else Password("password")
+    config.path.write_text(server.toml(ISSUER), "utf-8")
+    login = Login(
+        address=ANN, imap=account().imap, username=ANN, ca_file=None, credential=opened_by, source=source
+    )
+    keep_credential(config, login)
+    assert credential(load(config.path, {}), account()) == opened_by
 
 
 # The client's secret.
