@@ -284,6 +284,78 @@ def test_an_unknown_name_is_told() -> None:
         https.get("https://nobody.invalid/", seconds=20)
 
 
+class Proxy:
+    """An HTTP proxy that leads one CONNECT to a port of this machine, or says `refusal`."""
+
+    def __init__(self, port: int, refusal: bytes = b"") -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.asked = ""
+        self._thread = threading.Thread(target=self._serve, args=(port, refusal))
+        self._thread.start()
+
+    def _serve(self, port: int, refusal: bytes) -> None:
+        near, _ = self._listening.accept()
+        with near, near.makefile("rb") as reader:
+            self.asked = reader.readline().decode()
+            while reader.readline() != b"\r\n":
+                pass
+            if refusal:
+                near.sendall(refusal)
+                return
+            near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", port)) as far:
+                back = threading.Thread(target=self._carry, args=(far, near))
+                back.start()
+                self._carry(near, far)
+                back.join()
+
+    @staticmethod
+    def _carry(origin: socket.socket, to: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := origin.recv(4096):
+                to.sendall(piece)
+            to.shutdown(socket.SHUT_WR)
+
+    def stop(self) -> None:
+        self._thread.join()
+        self._listening.close()
+
+
+def through(monkeypatch: pytest.MonkeyPatch, proxy: Proxy) -> None:
+    for name in ("https_proxy", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+
+
+def test_a_proxy_of_the_environment_is_used(serve: Serve, ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = serve(says("200 OK", body=b"x"), "mail.example.com")
+    proxy = Proxy(web.port)
+    through(monkeypatch, proxy)
+    assert https.get("https://mail.example.com/", seconds=10, ca_file=ca).body == b"x"
+    proxy.stop()
+    assert proxy.asked.startswith("CONNECT mail.example.com:443 ")
+
+
+def test_a_certificate_behind_a_proxy_is_that_of_the_host(
+    serve: Serve, ca: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy(serve(says("200 OK"), "other.example.com").port)
+    through(monkeypatch, proxy)
+    with pytest.raises(ConnectError, match=r"certificate of mail\.example\.com .* another host name"):
+        https.get("https://mail.example.com/", seconds=10, ca_file=ca)
+    proxy.stop()
+
+
+def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Proxy(1, refusal=b"HTTP/1.1 407 Who are you\x1b[2J\r\n\r\n")
+    through(monkeypatch, proxy)
+    with pytest.raises(ConnectError, match=r"mail\.example\.com could not be asked: .*407") as told:
+        https.get("https://mail.example.com/", seconds=10)
+    assert str(told.value).isprintable()
+    proxy.stop()
+
+
 def test_a_ca_file_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="CA file"):
         https.get("https://localhost/", seconds=5, ca_file=str(tmp_path / "none.pem"))

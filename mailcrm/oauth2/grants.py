@@ -239,7 +239,7 @@ def _unreadable() -> SignInFailed:
 
 
 def _ask(issuer: Issuer, endpoint: str, body: str) -> Mapping[str, Any]:
-    """Return the JSON object that an endpoint answers, which may say `error`."""
+    """Return the JSON object that an endpoint answers; an `error` in it is a text."""
     answer = https.post(endpoint, body, seconds=_SECONDS, ca_file=issuer.ca_file)
     host = urlsplit(endpoint).hostname
     if answer.status == 429 or answer.status >= 500:
@@ -256,18 +256,19 @@ def _ask(issuer: Issuer, endpoint: str, body: str) -> Mapping[str, Any]:
             f"{host} answered with a page instead of a token; a network that wants you to log in first?",
             hint="Log in to the network with a web browser, then try again.",
         )
-    if said.get("error") in {"server_error", "temporarily_unavailable"}:
+    if "error" not in said and answer.status == 200:
+        return said
+    error = said.get("error")
+    if error in ("server_error", "temporarily_unavailable"):
         raise ConnectError(f"{host} cannot answer now.", hint="Try again in a while.")
-    if answer.status != 200:
-        return {"error": f"HTTP status {answer.status}", **said}
-    return said
+    return {**said, "error": error if isinstance(error, str) else f"HTTP status {answer.status}"}
 
 
 def _tokens(
     issuer: Issuer, answer: Mapping[str, Any], now: datetime, *, refresh_token: str | None = None
 ) -> Tokens:
     access, kind = answer.get("access_token"), answer.get("token_type", "Bearer")
-    renewed = answer.get("refresh_token")
+    renewed = answer.get("refresh_token") or None
     if not _is_token(access) or not (renewed is None or _is_token(renewed)):
         raise ProtocolError(f"{_host(issuer)} answered without a token.")
     # RFC 6749, 7.1: a client must not use a token whose type it does not understand. Mail.ru names none.

@@ -94,8 +94,8 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
             redirect_port=FIXED_PORT,
             client_secret=True,
         ),
-        # id.vk.com/about/business/go/docs/ru/vkid/latest/oauth/oauth-mail: the redirect URI is compared
-        # to the last slash; mail.imap is asked for together with userinfo.
+        # id.vk.com, "OAuth Mail": the redirect URI is compared to the last slash; mail.imap is asked for
+        # together with userinfo.
         "mailru": Known(
             authorization_endpoint="https://o2.mail.ru/login",
             token_endpoint="https://o2.mail.ru/token",  # noqa: S106 - likewise

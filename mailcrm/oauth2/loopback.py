@@ -192,7 +192,7 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind((host, port))
-        one.listen(_CONNECTIONS)
+        one.listen()
         one.settimeout(0)
     except OSError:
         one.close()

@@ -25,7 +25,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Raw:
-    """What an endpoint answers in place of its own answer; `drip` writes it byte by byte, in seconds."""
+    """What an endpoint answers in place of its own answer, after `wait` seconds."""
 
     status: int = 200
     content_type: str = "application/json"
@@ -121,7 +121,7 @@ class AuthorizationServer:
         self.revocation_endpoint = f"{self.base}/revoke"
         self.ca_file = str(self.authority.ca_file)
         for web in (self._secure, self._plain):
-            threading.Thread(target=web.serve_forever, args=(0.05,), daemon=True).start()
+            threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
         for web in (self._secure, self._plain):
