@@ -161,26 +161,23 @@ def internet(authority: Authority, zone: Zone, sites: Mapping[str, Site]) -> Ite
 
 
 @contextmanager
-def imap_server(said: bytes, tls: ssl.SSLContext | None, *, starts_tls: bool = False) -> Iterator[int]:
-    """Serve a greeting, and TLS from the start or after STARTTLS; yields the port."""
+def imap_server(said: bytes, tls: ssl.SSLContext | None, *, answered: bytes = b"") -> Iterator[int]:
+    """Serve a greeting under TLS or, with what is answered to STARTTLS, before it; yields the port."""
 
     class Greeter(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             with contextlib.suppress(OSError):
-                if tls is not None and not starts_tls:
+                if tls is not None and not answered:
                     with tls.wrap_socket(self.connection, server_side=True) as secured:
                         secured.sendall(said)
                         heard.append(secured.recv(1000))
                     return
                 self.wfile.write(said)
-                asked = self.rfile.readline()
-                heard.append(asked)
-                if starts_tls and tls is not None:
-                    self.wfile.write(b"a OK begin\r\n")
+                heard.append(self.rfile.readline())
+                self.wfile.write(answered or b"a BAD what?\r\n")
+                if tls is not None:
                     with tls.wrap_socket(self.connection, server_side=True) as secured:
                         heard.append(secured.recv(1000))
-                else:
-                    self.wfile.write(b"a BAD what?\r\n")
 
     heard: list[bytes] = []
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter)

@@ -183,7 +183,7 @@ def test_a_guess_is_taken_when_it_greets_under_a_valid_certificate(
 def test_starttls_is_guessed_last(connected: Connected, authority: Authority) -> None:
     there = connected(MX | {("imap.example.com", "A"): ["127.0.0.1"]}, {})
     good = authority.issue("imap.example.com").context
-    with imap_server(b"* OK ready\r\n", good, starts_tls=True) as port, guessing_at(starttls=port):
+    with imap_server(b"* OK ready\r\n", good, answered=b"a OK go\r\n") as port, guessing_at(starttls=port):
         found = there.find()
     assert found.server is not None
     assert found.server.imap == imap("imap.example.com", port, Security.STARTTLS)

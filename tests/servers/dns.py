@@ -20,7 +20,8 @@ import dns.rrset
 SILENCE = "silence"
 FAILURE = "failure"
 
-Zone = Mapping[tuple[str, str], list[str] | str]
+#: Records, one of the words above, or what follows the id of the question, byte by byte, in the answer.
+Zone = Mapping[tuple[str, str], list[str] | str | bytes]
 
 
 class DnsServer:
@@ -45,7 +46,7 @@ class DnsServer:
                 connection: socket.socket = self.request
                 (length,) = struct.unpack("!H", connection.recv(2))
                 if (response := answer(connection.recv(length))) is not None:
-                    wire = response.to_wire()
+                    wire = _at_most(response, 65_535)
                     connection.sendall(struct.pack("!H", len(wire)) + wire)
 
         self._tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Streams)
@@ -72,7 +73,7 @@ class DnsServer:
         found.port = self.port
         return found
 
-    def _answer(self, data: bytes) -> dns.message.Message | None:
+    def _answer(self, data: bytes) -> dns.message.Message | bytes | None:
         query = dns.message.from_wire(data)
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
@@ -81,6 +82,8 @@ class DnsServer:
         records = self.zone.get((name, kind))
         if records == SILENCE:
             return None
+        if isinstance(records, bytes):
+            return data[:2] + records
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
         if records == FAILURE:
@@ -97,8 +100,10 @@ def _listed(records: Any) -> list[str]:
     return records
 
 
-def _at_most(response: dns.message.Message, size: int) -> bytes:
+def _at_most(response: dns.message.Message | bytes, size: int) -> bytes:
     """Return a response for UDP, or one that says that it is only whole over TCP (RFC 1035, 4.2.1)."""
+    if isinstance(response, bytes):
+        return response
     try:
         return response.to_wire(max_size=size)
     except dns.exception.TooBig:
