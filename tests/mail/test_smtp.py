@@ -21,6 +21,7 @@ from mailcrm.core.errors import (
 from mailcrm.core.model import Endpoint, Security
 from mailcrm.mail.smtp import check_log_in
 from tests.servers.certificates import Authority
+from tests.servers.exim import USER, EximServer
 from tests.servers.model_smtp import PASSWORD, ModelSmtpServer
 
 LONG = "eyJ0eXAiOiJKV1Qi" * 100
@@ -275,3 +276,27 @@ def test_a_line_break_never_gets_into_a_command(server: ModelSmtpServer, bad: st
     with pytest.raises(ConfigError):
         check(server.endpoint, username=bad)
     assert not any(line.startswith(b"AUTH") for line in server.heard)
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+class TestExim:
+    def test_a_good_password_and_a_good_token_are_let_in(self, exim: EximServer, security: Security) -> None:
+        for credential in (Password(exim.password), AccessToken(exim.token)):
+            check(exim.at(security), credential, username=USER, ca_file=exim.ca_file)
+
+    def test_others_are_not(self, exim: EximServer, security: Security) -> None:
+        with pytest.raises(AuthError, match="Incorrect authentication data") as caught:
+            check(exim.at(security), Password(exim.token), username=USER, ca_file=exim.ca_file)
+        assert not isinstance(caught.value, TokenRefused)
+        with pytest.raises(TokenRefused, match="Incorrect authentication data"):
+            check(exim.at(security), AccessToken(exim.password), username=USER, ca_file=exim.ca_file)
+
+    def test_an_unknown_issuer_is_refused(self, exim: EximServer, security: Security) -> None:
+        with pytest.raises(ConnectError, match="issuer"):
+            check(exim.at(security), Password(exim.password), username=USER)
+
+
+def test_exim_offers_no_log_in_without_tls(exim: EximServer) -> None:
+    plain = Endpoint(host="127.0.0.1", port=exim.at(Security.STARTTLS).port, security=Security.NONE)
+    with pytest.raises(AuthError, match="offers no log-in"):
+        check(plain, Password(exim.password), username=USER)

@@ -10,6 +10,7 @@ from tests.servers.authorization import AuthorizationServer
 from tests.servers.certificates import Authority
 from tests.servers.cyrus import CyrusServer, cyrus_available
 from tests.servers.dovecot import DovecotServer, dovecot_available
+from tests.servers.exim import EximServer, exim_available
 from tests.servers.model_imap import ModelServer
 from tests.servers.pymap import PymapServer
 
@@ -51,6 +52,17 @@ def oauth2_dovecot(introspection: AuthorizationServer) -> Iterator[DovecotServer
 def cyrus() -> Iterator[CyrusServer]:
     _require(cyrus_available(), "Cyrus is not installed, so nothing is tested against a second IMAP server.")
     server = CyrusServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def exim() -> Iterator[EximServer]:
+    _require(
+        exim_available(),
+        "Exim is not installed, so nothing is tested against a real server for outgoing mail.",
+    )
+    server = EximServer()
     yield server
     server.stop()
 
