@@ -236,7 +236,9 @@ def harmless(said: str) -> str:
     imaplib and imapclient let a line break through, and what follows it is the next command.
     """
     if any(c in said for c in "\r\n\0"):
-        raise ConfigError("A name or a password for the mail server holds a line break or a NUL.")
+        raise ConfigError(
+            "A name, a password or an access token for the mail server holds a line break or a NUL."
+        )
     return said
 
 
