@@ -1,12 +1,15 @@
 """Logging in with an access token, on Dovecot and on the scripted server, and what refuses one."""
 
 import base64
+import contextlib
 import logging
 import secrets
 import traceback
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailcrm.core.credentials import AccessToken, Password
 from mailcrm.core.errors import (
@@ -28,8 +31,10 @@ from tests.servers.model_imap import CAPABILITIES, ModelServer
 MECHANISMS = ["XOAUTH2", "OAUTHBEARER"]
 
 
-def log_in(server: ModelServer, token: str, user: str = "ann@example.com") -> ImapSession:
-    return open_session(server.endpoint, username=user, credential=AccessToken(token), timeout=10)
+def log_in(server: ModelServer, token: str, timeout: float = 10) -> ImapSession:
+    return open_session(
+        server.endpoint, username="ann@example.com", credential=AccessToken(token), timeout=timeout
+    )
 
 
 def log_in_to_dovecot(server: DovecotServer, token: str, user: str) -> ImapSession:
@@ -342,3 +347,41 @@ def work(session: ImapSession) -> None:
     session.uids()
     session.idle(0)
     pytest.fail("the session goes on")
+
+
+said_at_a_log_in = st.lists(
+    st.sampled_from(
+        [
+            *(b"+ ", b"+", b"* ", b"m1 ", b"m2 ", b"OK ", b"NO ", b"BAD ", b"BYE ", b"CAPABILITY "),
+            *(
+                b"\r\n",
+                b"\n",
+                b"e30=",
+                b"eyJzdGF0dXMiOiJ4In0=",
+                b"====",
+                b"{3}",
+                b"AUTH=XOAUTH2 ",
+                b"[",
+                b"]",
+            ),
+            *(b"\xff", b"\0", b" ", b"PREAUTH "),
+        ]
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@settings(max_examples=100)
+@given(said_at_a_log_in)
+def test_whatever_a_server_says_at_the_log_in_is_taken_or_one_of_our_errors(
+    microsoft: ModelServer, junk: bytes
+) -> None:
+    microsoft.commands.clear()
+    microsoft.answered.clear()
+    microsoft.twist = lambda said, reply: junk + b"\r\n" + reply if said.startswith("AUTHENTICATE") else reply
+    token = microsoft.token
+    assert token is not None
+    # A literal that never comes whole is waited for.
+    with contextlib.suppress(MailError), log_in(microsoft, token, timeout=0.3) as session:
+        session.examine("INBOX")
+    assert times_sent(microsoft, token) <= 1

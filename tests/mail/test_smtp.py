@@ -1,12 +1,15 @@
 """Logging in to a server that takes mail, and what refuses it."""
 
 import base64
+import contextlib
 import socket
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import (
@@ -276,6 +279,44 @@ def test_a_line_break_never_gets_into_a_command(server: ModelSmtpServer, bad: st
     with pytest.raises(ConfigError):
         check(server.endpoint, username=bad)
     assert not any(line.startswith(b"AUTH") for line in server.heard)
+
+
+said_by_a_server = st.lists(
+    st.sampled_from(
+        [
+            *(
+                b"220 ",
+                b"250 ",
+                b"250-",
+                b"334 ",
+                b"334-",
+                b"235 ",
+                b"235",
+                b"535 ",
+                b"454-",
+                b"421 ",
+                b"99 ",
+            ),
+            *(b"AUTH XOAUTH2", b"AUTH=LOGIN", b"AUTH", b"STARTTLS", b"SIZE x", b"e30=", b"====", b" ", b"-"),
+            *(b"\r\n", b"\n", b"\r", b"\xff", b"\0"),
+        ]
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@settings(max_examples=100)
+@given(said_by_a_server, st.sampled_from([b"", b"ehlo", b"AUTH", b"QUIT"]))
+def test_whatever_a_server_says_is_taken_or_one_of_our_errors(
+    server: ModelSmtpServer, junk: bytes, when: bytes
+) -> None:
+    server.greeting = (b"" if when else junk + b"\r\n") + b"220 model\r\n"
+    server.twist = lambda line, reply: junk + b"\r\n" + reply if when and line.startswith(when) else reply
+    server.heard.clear()
+    with contextlib.suppress(MailError):
+        check(server.endpoint, AccessToken("a-token-that-is-sent-once"), timeout=0.3)
+    sent = [base64.b64decode(line.split()[-1]) for line in server.heard if len(line) > 60]
+    assert len(sent) <= 1
 
 
 @pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
