@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from mailcrm import keychain
-from mailcrm.advising import presets_of
+from mailcrm.advising import advised, presets_of
 from mailcrm.config import AccountConfig, Config, forget_account, remember_account
 from mailcrm.core.credentials import AccessToken, Credential
 from mailcrm.core.errors import ConfigError, CredentialMissing, NotFound, SignInNeeded, TokenRefused
@@ -102,11 +102,14 @@ class Offered:
     usual: bool
 
 
-def log_in_once(login: Login) -> tuple[Offered, ...]:
+def log_in_once(config: Config, login: Login) -> tuple[Offered, ...]:
     """Prove that the server lets us in, and return its folders; raises MailError or ConfigError."""
-    with open_session(
-        login.imap, username=login.username, credential=login.credential, ca_file=login.ca_file
-    ) as imap:
+    with (
+        advised(config, login.imap, login.address, connected=False),
+        open_session(
+            login.imap, username=login.username, credential=login.credential, ca_file=login.ca_file
+        ) as imap,
+    ):
         return offered_folders(imap)
 
 
@@ -232,7 +235,7 @@ def open_imap(config: Config, account: Account) -> ImapSession:
 
     A refused access token is renewed once, in case it is not as good as this machine believes.
     """
-    with _hint_for(config, account):
+    with _hint_for(config, account), advised(config, account.imap, account.address, connected=True):
         offered = credential(config, account)
         try:
             return _session(config, account, offered)

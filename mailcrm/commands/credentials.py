@@ -177,12 +177,12 @@ def log_in(
     for _ in range(_ATTEMPTS - 1 if typed else 0):
         try:
             with first_contact():
-                return login, log_in_once(login)
+                return login, log_in_once(invocation.config(), login)
         except AuthError as error:
             invocation.display.warn(f"{error} {error.hint}".rstrip())
         login = replace(login, credential=Password(_typed_password(door)))
     with first_contact():
-        return login, log_in_once(login)
+        return login, log_in_once(invocation.config(), login)
 
 
 def _from_token_command(command: str, *, run: bool) -> "tuple[Credential, Source]":

@@ -8,6 +8,9 @@ MailcrmError                  exit code
 │  ├─ ConnectError            75
 │  ├─ Throttled               75
 │  ├─ AuthError               77
+│  │  ├─ LogInBlocked         77
+│  │  ├─ TokenRefused         77
+│  │  └─ SignInNeeded         77
 │  ├─ FolderMissing           65
 │  └─ ProtocolError           76
 ├─ StoreError
@@ -110,6 +113,18 @@ class AuthError(MailError):
     code = "auth_failed"
     exit_code = 77
     hint = "Check the password; many providers want an app password made for mail programs."
+
+    def __init__(self, message: str = "", *, hint: str = "", wanted: str = "") -> None:
+        """Carry what the server wants in place of the password, as "app password", when it says so."""
+        super().__init__(message, hint=hint)
+        self.wanted = wanted
+
+
+class LogInBlocked(AuthError):
+    """The provider does not let mail programs into this account."""
+
+    code = "log_in_blocked"
+    hint = "Log in on the provider's web site, allow IMAP there, then try again."
 
 
 class TokenRefused(AuthError):

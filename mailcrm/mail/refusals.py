@@ -1,18 +1,21 @@
 """What mail servers mean when they refuse, and what connections mean when they fail.
 
-One place turns server texts, socket errors and certificate errors into `mailcrm.core.errors`.
-Raising them is left to `mailcrm.mail.imap`.
+One place turns server texts, by one table, socket errors and certificate errors into
+`mailcrm.core.errors`. Raising them is left to `mailcrm.mail.imap`, what a provider wants of its people
+to `mailcrm.advising`.
 """
 
 import re
 import socket
 import ssl
+from dataclasses import dataclass
 from datetime import timedelta
 
 from mailcrm.core.errors import (
     AuthError,
     ConnectError,
     FolderMissing,
+    LogInBlocked,
     MailError,
     ProtocolError,
     Throttled,
@@ -21,56 +24,215 @@ from mailcrm.core.errors import (
 from mailcrm.core.model import Endpoint
 from mailcrm.core.printable import printable
 
-_IMAP_OFF = "Switch IMAP on in the settings of the provider's web mail, then try again."
 
-#: (what the text contains, error, our sentence, hint); the first match wins. The texts are those of
-#: Gmail, Microsoft, NetEase, Tencent, Yahoo, Dovecot; the codes those of RFC 5530.
-_KNOWN: tuple[tuple[str, type[MailError], str, str], ...] = (
-    (
-        (
-            r"\[(OVERQUOTA|THROTTLED|LIMIT)\b|too many simultaneous connections|request is throttled"
-            r"|maximum number of connections|exceeded command or bandwidth"
-        ),
-        Throttled,
-        "The mail server asks us to slow down.",
-        "",
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """A text that servers are known to send when they refuse, and what it means.
+
+    `pattern` is searched for in any case. `wanted` is for AuthError alone, `retry_after` for Throttled:
+    it holds where the text itself names no time. With `log_in` the text means this at a log-in only.
+    """
+
+    pattern: str
+    error: type[MailError]
+    sentence: str
+    hint: str = ""
+    wanted: str = ""
+    retry_after: timedelta | None = None
+    log_in: bool = False
+
+
+_SLOW_DOWN = "The mail server asks us to slow down."
+_WRONG = "The mail server refused the user name or the password."
+_IMAP_OFF = (
+    "Switch IMAP on in the settings of the provider's web mail (in an organisation, its administrator "
+    "may have to allow it first), then try again."
+)
+_CODE = "Switch IMAP on in the provider's web mail; it shows an authorization code to use as password."
+_AT_THE_WEB_SITE = "Log in on the provider's web site, do what it asks for, then try again."
+
+#: The first that is found wins. What stands behind a row is where its text was seen: an RFC, the
+#: server's source, or a thread of a public project. Codes in brackets: RFC 5530, 3.
+KNOWN: tuple[Known, ...] = (
+    # QQ and Exmail send one text for every reason (chengazhen/cursor-auto-free#294). It stands before
+    # "frequency limited": most often the code is wrong, and more tries would only lock the account.
+    Known(
+        pattern=r"account is abnormal, service is not open",
+        error=AuthError,
+        sentence="The provider names several reasons at once: a wrong authorization code, IMAP switched off, "
+        "too many log-ins, or trouble of its own.",
+        hint=_CODE,
+        wanted="authorization code",
+        log_in=True,
     ),
-    (
-        r"application-specific password|app(lication)? password|app-specific password",
-        AuthError,
-        "The provider wants an app password.",
-        "Make an app password for mail programs in the provider's security settings, and use it here.",
+    # Yahoo: LOGIN Rate limit hit (M66B/FairEmail FAQ 22). Gmail: Too many login attempts
+    # (support.google.com/mail/answer/7126229). Yahoo, SMTP: Too many bad auth attempts. NetEase, SMTP:
+    # auth error limit exceed. No server says for how long; the wait doubles from an hour.
+    Known(
+        pattern=r"too many (?:bad |failed |invalid )?(?:auth|authentication|log-?in) (?:attempts|failures)"
+        r"|log-?in rate limit hit|log-?in frequency limited|auth error limit exceed",
+        error=Throttled,
+        sentence="The provider takes no log-ins for a while, because there were too many.",
+        hint="Wait an hour or more. If the password was wrong, give the right one before the next try.",
+        retry_after=timedelta(hours=1),
     ),
-    (
-        r"web ?browser|web ?login required|WEBALERT",
-        AuthError,
-        "The provider wants you to log in on its web site first.",
-        "Log in with a web browser, confirm that it was you, then try again.",
+    # Gmail locks an account that downloaded more than 2,500 MB in a day for up to 24 hours, and does
+    # not say for how long (support.google.com/a/answer/1071518).
+    Known(
+        pattern=r"\[OVERQUOTA\]|exceeded command or bandwidth",
+        error=Throttled,
+        sentence=_SLOW_DOWN,
+        retry_after=timedelta(hours=1),
     ),
-    (
-        r"basic authentication is (disabled|blocked)",
-        AuthError,
-        "The provider does not take passwords from mail programs.",
-        "This provider accepts OAuth2 only, which mailcrm does not speak; an app password does not help.",
+    # Gmail (zone-eu/wildduck#35), Dovecot (src/login-common), Yahoo (M66B/FairEmail),
+    # Microsoft (postalsys/imapflow).
+    Known(
+        pattern=r"\[(?:THROTTLED|LIMIT)\b|too many simultaneous connections|maximum number of connections"
+        r"|request is throttled",
+        error=Throttled,
+        sentence=_SLOW_DOWN,
     ),
-    (
-        r"authori[sz](ed|ation) code|weixin token",
-        AuthError,
-        "The provider wants its authorization code in place of the password.",
-        "Switch IMAP on in the provider's web mail; it shows an authorization code to use as password.",
+    # Microsoft ends a session whose token ran out: BYE Session invalidated - AccessTokenExpired.
+    Known(
+        pattern=r"AccessTokenExpired",
+        error=ConnectError,
+        sentence="The access token ran out, and the mail server ended the session.",
+        hint="The next sync goes on with a new one.",
     ),
-    (r"unsafe login", AuthError, "The provider does not let mail programs in yet.", _IMAP_OFF),
-    (
-        r"authenticated but not connected",
-        AuthError,
-        "The log-in worked, but there is no mailbox behind it for mail programs.",
-        _IMAP_OFF,
+    # Yandex (mscdex/node-imap#782), lavabit/magma. Before UNAVAILABLE, which some send with it.
+    Known(
+        pattern=r"account (?:is|has been) (?:administratively |temporarily )?"
+        r"(?:locked|suspended|disabled|blocked|restricted)",
+        error=LogInBlocked,
+        sentence="The provider has locked this account.",
+        hint=_AT_THE_WEB_SITE,
     ),
-    (
-        r"\[PRIVACYREQUIRED\]|plaintext authentication disallowed",
-        AuthError,
-        "The mail server takes a password over an encrypted connection only.",
-        "Use TLS or STARTTLS for this server.",
+    # A part of the server is down, or the account is in use; the password may be right. Dovecot
+    # (src/login-common), Exchange: Server Unavailable. 15 (lefcha/imapfilter#146).
+    Known(
+        pattern=r"\[(?:UNAVAILABLE|INUSE|SERVERBUG)\]|temporary authentication failure"
+        r"|account is temporarily unavailable|server unavailable",
+        error=ConnectError,
+        sentence="The mail server cannot log anybody in now.",
+        hint="The password may be right: try again later.",
+        log_in=True,
+    ),
+    # Gmail (andreiaugustin/gmail_extractor#4), Mail.ru (thunderbird/thunderbird-android#9069).
+    Known(
+        pattern=r"app(?:lication)?(?:-specific)? password|parol prilozheniya",
+        error=AuthError,
+        sentence="The provider wants an app password.",
+        hint="Make an app password for mail programs in the provider's security settings, and use it here.",
+        wanted="app password",
+    ),
+    # Gmail (lovelysystems/robotframework-imaplibrary#23).
+    Known(
+        pattern=r"web ?browser|web ?login required|WEBALERT",
+        error=LogInBlocked,
+        sentence="The provider wants you to log in on its web site first.",
+        hint="Log in with a web browser, confirm that it was you, then try again.",
+    ),
+    # Microsoft (holon-run/uxc#445), and AuthFailed:LogonDenied-BasicAuthBlocked.
+    Known(
+        pattern=r"basic authentication is (?:disabled|blocked)|BasicAuthBlocked",
+        error=AuthError,
+        sentence="The provider does not take passwords from mail programs.",
+        hint="This provider accepts OAuth2 only; an app password does not help. See docs/oauth.md.",
+        wanted="OAuth2",
+    ),
+    # QQ and Exmail (nylas/sync-engine, inbox/auth/generic.py).
+    Known(
+        pattern=r"authori[sz](?:ed|ation) code|weixin token",
+        error=AuthError,
+        sentence="The provider wants its authorization code in place of the password.",
+        hint=_CODE,
+        wanted="authorization code",
+    ),
+    # NetEase, to a program that did not introduce itself with ID (pimalaya/himalaya#651). mailcrm does.
+    Known(
+        pattern=r"unsafe login",
+        error=LogInBlocked,
+        sentence="The provider does not let mail programs in yet.",
+        hint=_IMAP_OFF,
+    ),
+    # Google Workspace (google/googleapps-message-recall).
+    Known(
+        pattern=r"IMAP access is disabled for your domain",
+        error=LogInBlocked,
+        sentence="The administrator of the mail domain has switched IMAP off.",
+        hint="Ask the administrator to allow IMAP, then try again.",
+    ),
+    # Yandex (Foundry376/Mailspring#2111).
+    Known(
+        pattern=r"invalid credentials or IMAP is disabled",
+        error=AuthError,
+        sentence="The mail server refused the user name or the password, or IMAP is switched off.",
+        log_in=True,
+    ),
+    # Gmail (mozilla-b2g/gaia-email-libs-and-more), Zoho (closeio/sync-engine).
+    Known(
+        pattern=r"not enabled for IMAP|yet to enable IMAP|IMAP (?:access |service )?is disabled",
+        error=LogInBlocked,
+        sentence="IMAP is switched off for this account.",
+        hint=_IMAP_OFF,
+    ),
+    # Microsoft (simonrob/email-oauth2-proxy#275): another mailbox, another scope, or IMAP switched off.
+    Known(
+        pattern=r"authenticated but not connected",
+        error=LogInBlocked,
+        sentence="The log-in worked, but there is no mailbox behind it for mail programs.",
+        hint=_IMAP_OFF,
+    ),
+    # Dovecot (src/login-common).
+    Known(
+        pattern=r"\[PRIVACYREQUIRED\]|plaintext authentication disallowed|authentication not allowed until",
+        error=LogInBlocked,
+        sentence="The mail server takes a password over an encrypted connection only.",
+        hint="Use TLS or STARTTLS for this server.",
+    ),
+    Known(
+        pattern=r"\[EXPIRED\]|password (?:has |is )?expired",
+        error=AuthError,
+        sentence="The password has expired.",
+        hint="Choose a new one on the provider's web site, then give it here.",
+        log_in=True,
+    ),
+    # Proton Mail Bridge (LukeSmithxyz/mutt-wizard#500).
+    Known(
+        pattern=r"no such user|user [^ ]{1,100} not found",
+        error=AuthError,
+        sentence="The mail server does not know this user name.",
+        hint="Check the user name: for some providers it is the whole address, for others what stands before "
+        "the @.",
+        log_in=True,
+    ),
+    # Before AUTHORIZATIONFAILED, which Yahoo sent for a wrong password, too.
+    Known(
+        pattern=r"\[AUTHENTICATIONFAILED\]|(?:incorrect|invalid) (?:user ?name|login|credentials|password)",
+        error=AuthError,
+        sentence=_WRONG,
+        log_in=True,
+    ),
+    Known(
+        pattern=r"\[AUTHORIZATIONFAILED\]",
+        error=LogInBlocked,
+        sentence="The log-in is right, but this user may not open the mailbox.",
+        hint="Check the user name, or ask the administrator to allow IMAP for this mailbox.",
+        log_in=True,
+    ),
+    Known(
+        pattern=r"\[(?:CONTACTADMIN|NOPERM)\]",
+        error=LogInBlocked,
+        sentence="The mail server does not let this account in, and names its administrator.",
+        hint="Ask the administrator or the provider's support, then try again.",
+        log_in=True,
+    ),
+    Known(
+        pattern=r"\[CLIENTBUG\]",
+        error=ProtocolError,
+        sentence="The mail server takes what mailcrm said for a mistake.",
+        hint="The next sync tries again; if it stays so, report what the server says.",
+        log_in=True,
     ),
 )
 
@@ -81,10 +243,6 @@ _SUGGESTED = re.compile(
 )
 _UNITS = {"ms": 0.001, "millis": 0.001, "s": 1, "min": 60, "h": 3600}
 
-#: Gmail locks an account that downloaded more than 2,500 MB in a day for up to 24 hours, and does not
-#: say for how long.
-_BANDWIDTH = re.compile(r"\[OVERQUOTA\]|bandwidth", re.IGNORECASE)
-
 _NO_SUCH_FOLDER = re.compile(
     r"\[(NONEXISTENT|TRYCREATE)\]|not exist|n't exist|not found|no such|unknown (mailbox|folder)"
     r"|invalid (mailbox|folder)|nonexist",
@@ -93,24 +251,35 @@ _NO_SUCH_FOLDER = re.compile(
 
 
 def _quoted(text: str) -> str:
-    return f" The server says: {text}" if text else ""
+    if not text:
+        return ""
+    # A text cannot end its own quotation and go on in our name.
+    inside = text.replace('"', "'")
+    return f' The server says: "{inside}"' + ("" if inside[-1] in ".!?" else ".")
 
 
-def _recognised(text: str) -> MailError | None:
-    for pattern, error, sentence, hint in _KNOWN:
-        if re.search(pattern, text, re.IGNORECASE):
-            if issubclass(error, Throttled):
-                return error(sentence + _quoted(text), hint=hint, retry_after=_retry_after(text))
-            return error(sentence + _quoted(text), hint=hint)
+def _recognised(text: str, *, log_in: bool = False) -> MailError | None:
+    for known in KNOWN:
+        if (log_in or not known.log_in) and re.search(known.pattern, text, re.IGNORECASE):
+            return _error(known, text)
     return None
 
 
-def _retry_after(text: str) -> timedelta | None:
-    """Return how long the server wants to be left alone, as far as it is known."""
+def _error(known: Known, text: str) -> MailError:
+    message = known.sentence + _quoted(text)
+    if issubclass(known.error, Throttled):
+        return known.error(message, hint=known.hint, retry_after=_suggested(text) or known.retry_after)
+    if issubclass(known.error, AuthError):
+        return known.error(message, hint=known.hint, wanted=known.wanted)
+    return known.error(message, hint=known.hint)
+
+
+def _suggested(text: str) -> timedelta | None:
+    """Return how long the server says that it wants to be left alone."""
     suggested = _SUGGESTED.search(text)
-    if suggested is not None:
-        return timedelta(seconds=int(suggested[1]) * _UNITS[suggested[2].lower()])
-    return timedelta(hours=1) if _BANDWIDTH.search(text) else None
+    if suggested is None:
+        return None
+    return timedelta(seconds=int(suggested[1]) * _UNITS[suggested[2].lower()])
 
 
 def refused(said: str | bytes) -> MailError:
@@ -122,18 +291,14 @@ def refused(said: str | bytes) -> MailError:
 def log_in_refused(said: str | bytes) -> MailError:
     """Return the error for a refused log-in."""
     text = printable(said)
-    # RFC 5530, 3: a part of the server is down, or the account is in use; the password may be right.
-    if re.search(r"\[(UNAVAILABLE|INUSE|SERVERBUG)\]", text, re.IGNORECASE):
-        return ConnectError("The mail server cannot log anybody in now." + _quoted(text))
-    return _recognised(text) or AuthError(
-        "The mail server refused the user name or the password." + _quoted(text)
-    )
+    return _recognised(text, log_in=True) or AuthError(_WRONG + _quoted(text))
 
 
 def token_refused(said: str | bytes, reason: str = "") -> MailError:
     """Return the error for a refused access token; `reason` is what the server told before it refused."""
     error = log_in_refused(said)
-    if type(error) is not AuthError or _recognised(printable(said)) is not None:
+    # What only says that something about the log-in is wrong says it of the token.
+    if type(error) is not AuthError or error.wanted:
         return error
     told = f"{printable(said)} ({reason})" if reason else printable(said)
     return TokenRefused("The mail server refused the access token." + _quoted(told.strip()))

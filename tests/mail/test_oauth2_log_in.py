@@ -16,6 +16,7 @@ from mailcrm.core.errors import (
     AuthError,
     ConfigError,
     ConnectError,
+    LogInBlocked,
     MailError,
     ProtocolError,
     Throttled,
@@ -225,7 +226,7 @@ def test_a_server_that_asks_on_and_on_is_left(server: ModelServer) -> None:
         (b"", TokenRefused, "refused the access token"),
         (b"[UNAVAILABLE] Temporary authentication failure.", ConnectError, "cannot log anybody in now"),
         (b"[LIMIT] Maximum number of connections from user+IP exceeded", Throttled, "slow down"),
-        (b"[ALERT] Please log in via your web browser: https://example.com", AuthError, "web site first"),
+        (b"[ALERT] Please log in via your web browser: https://example.com", LogInBlocked, "web site first"),
     ],
 )
 @pytest.mark.parametrize("status", [b"NO", b"BAD"])
@@ -308,11 +309,11 @@ def test_a_log_in_without_a_mailbox_behind_it_is_found_out_at_the_next_command(
     microsoft.twist = disconnected
     assert microsoft.token is not None
     with (
-        pytest.raises(AuthError, match="no mailbox behind it") as caught,
+        pytest.raises(LogInBlocked, match="no mailbox behind it") as caught,
         log_in(microsoft, microsoft.token) as session,
     ):
         work(session)
-    assert not isinstance(caught.value, TokenRefused)
+    assert type(caught.value) is LogInBlocked
 
 
 @pytest.mark.parametrize(
