@@ -59,7 +59,7 @@ def _preset(config: Config, imap: Endpoint, address: str) -> "Preset | None":
         # A mistake in their own table must not hide that the password was refused.
         known = presets()
     # Some have a server in common, and on the loopback address the port alone tells Proton Mail Bridge.
-    for preset in (known.of_address(address), known.of_host(imap.host)):
+    for preset in (known.of_address(address), *known.rows):
         if preset is not None and preset.imap is not None:
             there = preset.imap.host, preset.imap.port
             if there == (imap.host.lower(), imap.port):
