@@ -28,6 +28,10 @@ _COMMAND = 512
 _HERE = "[127.0.0.1]"
 
 _STARTED, _AUTHENTICATED, _DONE, _CHALLENGE = 220, 235, 250, 334
+#: What Microsoft adds to 535 5.7.139 when no credential would help.
+_SENDING_OFF = re.compile(
+    "SmtpClientAuthentication is disabled|security defaults policy|did not meet the criteria", re.IGNORECASE
+)
 #: RFC 4954, 6: the log-in must be encrypted (530 with 5.7.0 asks for STARTTLS, RFC 3207, 4).
 _UNENCRYPTED = {523, 530, 538}
 
@@ -163,7 +167,7 @@ def _exchange(
 def _refused(code: int, said: bytes, challenge: bytes, credential: Credential) -> MailError:
     text = sasl.masked(said, credential.secret)
     reason = sasl.masked(sasl.error_told(challenge), credential.secret)
-    if re.search("SmtpClientAuth|SMTP AUTH is disabled", text, re.IGNORECASE):  # Microsoft, 535 5.7.139
+    if _SENDING_OFF.search(text):
         return AuthError(
             "The provider does not let mail programs send from this account. "
             f"The server says: {printable(text)}",

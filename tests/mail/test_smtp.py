@@ -121,6 +121,27 @@ def test_a_wrong_password_is_refused(server: ModelSmtpServer) -> None:
             "does not let mail programs send",
         ),
         (
+            (
+                b"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security "
+                b"defaults policy. Contact your administrator."
+            ),
+            AuthError,
+            "does not let mail programs send",
+        ),
+        (
+            (
+                b"535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be "
+                b"authenticated successfully. Contact your administrator."
+            ),
+            AuthError,
+            "does not let mail programs send",
+        ),
+        (
+            b"535 5.7.139 Authentication unsuccessful, the user credentials were incorrect.",
+            AuthError,
+            "user name or the password",
+        ),
+        (
             b"534-5.7.9 Application-specific password required.\r\n534 5.7.9  https://support.google.com/x",
             AuthError,
             "app password",
