@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from mailcrm.core.credentials import AccessToken
-from mailcrm.core.errors import AuthError, ConfigError
+from mailcrm.core.errors import AuthError, ConfigError, LogInBlocked
 from mailcrm.core.model import Endpoint
 from mailcrm.core.printable import TEXT_LIMIT, printable
 
@@ -82,9 +82,11 @@ def no_password(offered: Collection[str]) -> AuthError:
     """Return the error for a server that takes no password on this connection."""
     if "XOAUTH2" in offered or "OAUTHBEARER" in offered:
         return AuthError(
-            "The mail server takes no passwords, only a sign-in with OAuth2.", hint="See docs/oauth.md."
+            "The mail server takes no passwords, only a sign-in with OAuth2.",
+            hint="See docs/oauth.md.",
+            wanted="OAuth2",
         )
-    return AuthError("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
+    return LogInBlocked("The mail server takes no password on this connection.", hint="Use TLS or STARTTLS.")
 
 
 def xoauth2(username: str, token: str) -> Exchange:

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator
 
 from mailcrm.core.credentials import AccessToken, Credential, Password
-from mailcrm.core.errors import AuthError, ConnectError, MailError, ProtocolError
+from mailcrm.core.errors import AuthError, ConnectError, LogInBlocked, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
 from mailcrm.core.printable import printable
 from mailcrm.mail import refusals, sasl
@@ -168,13 +168,13 @@ def _refused(code: int, said: bytes, challenge: bytes, credential: Credential) -
     text = sasl.masked(said, credential.secret)
     reason = sasl.masked(sasl.error_told(challenge), credential.secret)
     if _SENDING_OFF.search(text):
-        return AuthError(
+        return LogInBlocked(
             "The provider does not let mail programs send from this account. "
             f"The server says: {printable(text)}",
             hint="An administrator has to allow authenticated SMTP for this mailbox.",
         )
     if code in _UNENCRYPTED:
-        return AuthError(
+        return LogInBlocked(
             "The mail server takes a log-in over an encrypted connection only. "
             f"The server says: {printable(text)}",
             hint="Use TLS or STARTTLS for this server.",

@@ -16,6 +16,7 @@ from mailcrm.core.errors import (
     AuthError,
     ConfigError,
     ConnectError,
+    LogInBlocked,
     MailError,
     ProtocolError,
     Throttled,
@@ -117,7 +118,7 @@ def test_a_wrong_password_is_refused(server: ModelSmtpServer) -> None:
         ),
         (
             b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
-            AuthError,
+            LogInBlocked,
             "does not let mail programs send",
         ),
         (
@@ -125,7 +126,7 @@ def test_a_wrong_password_is_refused(server: ModelSmtpServer) -> None:
                 b"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security "
                 b"defaults policy. Contact your administrator."
             ),
-            AuthError,
+            LogInBlocked,
             "does not let mail programs send",
         ),
         (
@@ -133,7 +134,7 @@ def test_a_wrong_password_is_refused(server: ModelSmtpServer) -> None:
                 b"535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be "
                 b"authenticated successfully. Contact your administrator."
             ),
-            AuthError,
+            LogInBlocked,
             "does not let mail programs send",
         ),
         (
@@ -147,8 +148,8 @@ def test_a_wrong_password_is_refused(server: ModelSmtpServer) -> None:
             "app password",
         ),
         (b"534 5.7.14 Please log in via your web browser and then try again.", AuthError, "web site first"),
-        (b"530 5.7.0 Must issue a STARTTLS command first", AuthError, "encrypted connection"),
-        (b"538 5.7.11 Encryption required for requested authentication mechanism", AuthError, "encrypted"),
+        (b"530 5.7.0 Must issue a STARTTLS command first", LogInBlocked, "encrypted connection"),
+        (b"538 5.7.11 Encryption required for requested authentication mechanism", LogInBlocked, "encrypted"),
         (b"454 4.7.0 Temporary authentication failure", ConnectError, "cannot log anybody in now"),
         (b"432 4.7.12 A password transition is needed", ConnectError, "cannot log anybody in now"),
         (b"421 4.7.0 Too many simultaneous connections", Throttled, "slow down"),
