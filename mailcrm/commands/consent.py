@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -81,6 +81,9 @@ def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
     instruct(f"At the end the browser fails to show a page of {_host(asked.redirect_uri)}. That is right:")
     instruct("copy the whole address of that page, and paste it here.")
     if invocation.may_ask():
+        with suppress(ImportError):  # not every Python has it
+            # Else the terminal cuts the line at 4,095 characters (termios(3)), and Microsoft's are longer.
+            import readline  # noqa: F401
         answer = str(typer.prompt("Address of the page", err=True))
     else:
         answer = sys.stdin.readline()
