@@ -221,10 +221,10 @@ def forget_secrets(account: Account) -> None:
         keychain.forget(name(account.address, account.imap.host), secrets=secrets_folder())
 
 
-def kept_at(account: Account) -> SecretPlace | None:
+def kept_at(address: str, host: str) -> SecretPlace | None:
     """Return where this machine keeps what opens an account; raises CredentialMissing, ConfigError."""
     for name in (tokens_of, password_of):
-        kept = keychain.stored(name(account.address, account.imap.host), secrets=secrets_folder())
+        kept = keychain.stored(name(address, host), secrets=secrets_folder())
         if kept is not None:
             return kept[1]
     return None

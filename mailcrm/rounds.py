@@ -66,7 +66,7 @@ def held_back(turn: accounts.Turn, account: Account, now: datetime) -> MailcrmEr
     if turn.refused:
         return AuthError(
             f"Not tried again, because servers lock accounts out. {turn.error}",
-            hint=f"Give the new password: mailcrm account reauth {account.address}, "
+            hint=f"Sign in anew: mailcrm account reauth {account.address}, "
             f"or try the same again: mailcrm sync {account.address}",
         )
     # Nothing waits longer than this: a later moment is from a clock that was wrong.

@@ -230,7 +230,7 @@ def reauth(
     ca_file: credentials.CaFile = None,
 ) -> None:
     """Give an account a new password, or sign in again; it is kept only when the server takes it."""
-    from mailcrm.accounts import keep_credential, kept_at
+    from mailcrm.accounts import keep_credential
     from mailcrm.advising import presets_of
     from mailcrm.store import accounts
 
@@ -244,7 +244,7 @@ def reauth(
         password_stdin=password_stdin,
         password_command=password_command,
         token_command=token_command,
-        place=store_secret or kept_at(row),
+        place=store_secret,
         ca_file=ca_file,
     )
     door = credentials.Door(

@@ -193,11 +193,11 @@ def _from_token_command(command: str, *, run: bool) -> "tuple[Credential, Source
 
 
 def _from_sign_in(invocation: Invocation, given: Given, door: Door) -> "tuple[Credential, Source]":
-    from mailcrm.accounts import KeptTokens
+    from mailcrm.accounts import KeptTokens, kept_at
     from mailcrm.commands.consent import sign_in
 
     client = _client(invocation, door)
-    place = secret_place(invocation, given.place)
+    place = secret_place(invocation, given.place or kept_at(door.address, door.imap.host))
     tokens = sign_in(invocation, client, door.address, given.flow)
     return AccessToken(tokens.access_token), KeptTokens(client=client, tokens=tokens, place=place)
 
@@ -205,7 +205,7 @@ def _from_sign_in(invocation: Invocation, given: Given, door: Door) -> "tuple[Cr
 def _from_password(
     invocation: Invocation, given: Given, door: Door, *, run: bool
 ) -> "tuple[Credential, Source]":
-    from mailcrm.accounts import Environment, KeptPassword, PasswordCommand
+    from mailcrm.accounts import Environment, KeptPassword, PasswordCommand, kept_at
     from mailcrm.core.errors import CredentialMissing
 
     if given.password_command is not None:
@@ -220,7 +220,7 @@ def _from_password(
             hint="Use --password-stdin, --password-command CMD, or the variable "
             f"{keychain.environment_name(door.address)}. {needs}".rstrip(),
         )
-    place = secret_place(invocation, given.place)
+    place = secret_place(invocation, given.place or kept_at(door.address, door.imap.host))
     if given.password_stdin:
         return Password(sys.stdin.readline().rstrip("\r\n")), KeptPassword(place=place)
     return Password(_typed_password(door)), KeptPassword(place=place)
