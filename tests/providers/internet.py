@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -160,6 +161,12 @@ def internet(authority: Authority, zone: Zone, sites: Mapping[str, Site]) -> Ite
             dns.resolver.restore_system_resolver()
 
 
+def _secured(connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+    # A client that is gone is found out here: wrap_socket would lose a socket without closing it.
+    connection.recv(1, socket.MSG_PEEK)
+    return tls.wrap_socket(connection, server_side=True)
+
+
 @contextmanager
 def imap_server(said: bytes, tls: ssl.SSLContext | None, *, answered: bytes = b"") -> Iterator[int]:
     """Serve a greeting under TLS or, with what is answered to STARTTLS, before it; yields the port."""
@@ -168,7 +175,7 @@ def imap_server(said: bytes, tls: ssl.SSLContext | None, *, answered: bytes = b"
         def handle(self) -> None:
             with contextlib.suppress(OSError):
                 if tls is not None and not answered:
-                    with tls.wrap_socket(self.connection, server_side=True) as secured:
+                    with _secured(self.connection, tls) as secured:
                         secured.sendall(said)
                         heard.append(secured.recv(1000))
                     return
@@ -176,7 +183,7 @@ def imap_server(said: bytes, tls: ssl.SSLContext | None, *, answered: bytes = b"
                 heard.append(self.rfile.readline())
                 self.wfile.write(answered or b"a BAD what?\r\n")
                 if tls is not None:
-                    with tls.wrap_socket(self.connection, server_side=True) as secured:
+                    with _secured(self.connection, tls) as secured:
                         heard.append(secured.recv(1000))
 
     heard: list[bytes] = []
