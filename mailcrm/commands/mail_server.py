@@ -68,7 +68,7 @@ def _accepted(invocation: Invocation, address: str, discovery: "Discovery") -> "
     if server is None:
         return _asked(invocation, address, discovery), preset
     if invocation.may_ask():
-        _show(invocation, address, server, preset)
+        _show(invocation, discovery, server)
     if discovery.elsewhere:
         # Who answers for the domain in the network chooses where the password goes.
         if not invocation.may_ask():
@@ -98,11 +98,12 @@ def _asked(invocation: Invocation, address: str, discovery: "Discovery") -> "Ser
     )
 
 
-def _show(invocation: Invocation, address: str, server: "Server", preset: "Preset | None") -> None:
-    """Say what was found to a person who is there to object."""
-    note = invocation.display.note
-    name = preset.name if preset is not None else server.provider
-    note(f"{address}: {name}, {server.imap.host}:{server.imap.port} ({server.imap.security.value})")
+def _show(invocation: Invocation, discovery: "Discovery", server: "Server") -> None:
+    """Say what was found, and by whom, to a person who is there to object."""
+    note, preset, imap = invocation.display.note, discovery.preset, server.imap
+    name = f"{preset.name}, " if preset is not None else ""
+    source = f", found by {discovery.source.value}" if discovery.source is not None else ""
+    note(f"{discovery.address}: {name}{imap.host}:{imap.port} ({imap.security.value}){source}")
     if preset is not None and (preset.steps or preset.hint):
         for step in preset.steps or (preset.hint,):
             note(f"  · {step}")
