@@ -97,7 +97,9 @@ def connect(
         address=own, imap=server.imap, username=username or server.username, preset=preset
     )
     how = credentials.chosen_auth(invocation, given, door)
-    choices = _ask(invocation, team=team, people=member, visibility=visibility, since=since)
+    choices = _ask(
+        invocation, personal=personal, team=team, people=member, visibility=visibility, since=since
+    )
     if choices.people and choices.team is None:
         raise UsageError("--member goes with --team.")
     settings = Settings(
@@ -181,6 +183,7 @@ class _Choices:
 def _ask(
     invocation: Invocation,
     *,
+    personal: bool,
     team: str | None,
     people: list[str] | None,
     visibility: str | None,
@@ -192,7 +195,12 @@ def _ask(
         return answers.history_start(text, invocation.now())
 
     ask, note = invocation.may_ask(), invocation.display.note
-    if ask and team is None and typer.confirm("Does a team share this account?", default=False, err=True):
+    if (
+        ask
+        and not personal
+        and team is None
+        and typer.confirm("Does a team share this account?", default=False, err=True)
+    ):
         team = typer.prompt("Name of the team", err=True)
         if people is None:
             people = _ask_people(invocation)

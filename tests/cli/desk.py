@@ -104,9 +104,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The home of a person, in which commands are run with nothing else in the environment, as cron does."""
+    """The home of a person, in which commands are run with nothing else in the environment, as cron does.
+
+    `program` is what Python is told to run; a test may set something up in the process before.
+    """
 
     home: Path
+    program: tuple[str, ...] = ("-m", "mailcrm")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -122,7 +126,7 @@ class Desk:
 
     def try_to(self, *words: str, said: str = "", **environment: str) -> Done:
         done = subprocess.run(
-            [sys.executable, "-m", "mailcrm", *words],
+            [sys.executable, *self.program, *words],
             env=self.environment | environment,
             input=said,
             capture_output=True,
@@ -143,7 +147,7 @@ class Desk:
         """Run a command whose output goes to a terminal, and return all that the terminal got."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-m", "mailcrm", *words],
+            [sys.executable, *self.program, *words],
             env=self.environment | {"TERM": "dumb", "COLUMNS": "200"} | environment,
             stdin=subprocess.DEVNULL,
             stdout=theirs,
@@ -170,7 +174,7 @@ class Desk:
         """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-m", "mailcrm", *words],
+            [sys.executable, *self.program, *words],
             env=self.environment | {"TERM": "dumb", "COLUMNS": "200"} | environment,
             stdin=theirs,
             stdout=theirs,

@@ -16,7 +16,8 @@ import pytest
 from tests.cli.desk import LETTERS, YESTERDAY, Desk
 from tests.servers.authorization import AuthorizationServer
 from tests.servers.certificates import Authority
-from tests.servers.dovecot import DovecotServer, dovecot_available
+from tests.servers.dovecot import DovecotServer
+from tests.servers.fixtures import require_dovecot
 
 _USERS = count(1)
 
@@ -55,10 +56,7 @@ def own_issuer(authority: Authority) -> Iterator[AuthorizationServer]:
 
 @pytest.fixture(scope="session")
 def own_dovecot(own_issuer: AuthorizationServer) -> Iterator[DovecotServer]:
-    if not dovecot_available():
-        if os.environ.get("CI") == "true":
-            pytest.fail("Dovecot is not installed, so no sign-in is tried on a real server.")
-        pytest.skip("Dovecot is not installed, so no sign-in is tried on a real server.")
+    require_dovecot()
     server = DovecotServer(introspection=own_issuer.plain_introspection_endpoint)
     yield server
     server.stop()
@@ -92,7 +90,7 @@ hint = "My company wants a sign-in with OAuth2."
 def signed_in(company: Company) -> Company:
     code, told = company.desk.talk(
         *company.connect("--personal"),
-        said=[("share this account?", "n\n"), ("Address of the page", company.sign_in)],
+        said=[("Address of the page", company.sign_in)],
     )
     assert code == 0, told
     return company
@@ -158,7 +156,7 @@ def test_an_address_longer_than_a_line_of_a_terminal_can_be_pasted(company: Comp
 
     code, told = company.desk.talk(
         *company.connect("--personal"),
-        said=[("share this account?", "n\n"), ("Address of the page", paste)],
+        said=[("Address of the page", paste)],
     )
     assert code == 0, told[-500:]
 
@@ -218,7 +216,7 @@ def test_a_person_who_says_no_is_told_so(company: Company) -> None:
     company.issuer.user = None
     code, told = company.desk.talk(
         *company.connect("--personal"),
-        said=[("share this account?", "n\n"), ("Address of the page", company.sign_in)],
+        said=[("Address of the page", company.sign_in)],
     )
     assert code == 77, told
     assert not company.desk.store.exists(), "nothing is stored before the server let us in"

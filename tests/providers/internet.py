@@ -5,8 +5,6 @@ import os
 import socket
 import socketserver
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ import pytest
 from mailcrm.providers import discovery
 from mailcrm.providers.discovery import Discovery, Source, discover
 from mailcrm.providers.presets import Presets, presets
-from tests.cli.desk import Done
+from tests.cli.desk import Desk, Done
 from tests.servers.certificates import Authority
 from tests.servers.dns import DnsServer, Zone
 from tests.servers.web import Page, Site, Web
@@ -85,20 +83,17 @@ class Internet:
         self.names = names
         self.web = web
 
-    def run(self, home: Path, *words: str) -> Done:
+    def run(self, home: Path, *words: str, said: str = "") -> Done:
         """Run the program in a process of its own that asks our names, too."""
-        environment = {name: os.environ[name] for name in ("HTTPS_PROXY", "SSL_CERT_FILE")}
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(self.names.port), *words],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(home)} | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+        return self.desk(home).try_to(*words, said=said, **self.environment)
+
+    def desk(self, home: Path) -> Desk:
+        """Return a desk whose program asks our names; to be used with `environment`."""
+        return Desk(home, ("-c", _PROGRAM, str(self.names.port)))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: os.environ[name] for name in ("HTTPS_PROXY", "SSL_CERT_FILE")}
 
     def find(self, address: str = KIM, *, network: bool = True, seconds: float = 10.0) -> Discovery:
         return discover(address, table(), network=network, resolver=self.names.resolver(), seconds=seconds)

@@ -22,11 +22,16 @@ def _require(available: bool, sentence: str) -> None:  # noqa: FBT001 - it reads
         pytest.skip(sentence)
 
 
-@pytest.fixture(scope="session")
-def dovecot() -> Iterator[DovecotServer]:
+def require_dovecot() -> None:
+    """Skip what needs Dovecot where it is not installed; fail in CI."""
     _require(
         dovecot_available(), "Dovecot is not installed, so NOTHING is tested against a real IMAP server."
     )
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[DovecotServer]:
+    require_dovecot()
     server = DovecotServer()
     yield server
     server.stop()
@@ -42,7 +47,7 @@ def introspection(authority: Authority) -> Iterator[AuthorizationServer]:
 
 @pytest.fixture(scope="session")
 def oauth2_dovecot(introspection: AuthorizationServer) -> Iterator[DovecotServer]:
-    _require(dovecot_available(), "Dovecot is not installed, so no access token is tried on a real server.")
+    require_dovecot()
     server = DovecotServer(introspection=introspection.plain_introspection_endpoint)
     yield server
     server.stop()
