@@ -170,7 +170,8 @@ class Desk:
     ) -> tuple[int, str]:
         """Run a command at a terminal, answer its questions as they come, and return code and output.
 
-        An answer may be made of all that the terminal has shown by then.
+        A question is known by a text that ends as the question does, with a blank: what is typed before
+        it is there may be thrown away. An answer may be made of all that the terminal has shown by then.
         """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
@@ -186,7 +187,7 @@ class Desk:
         try:
             while True:
                 # A question that never comes must not keep the tests waiting.
-                assert select.select([ours], [], [], 10)[0], told
+                assert select.select([ours], [], [], 30)[0], told
                 part = os.read(ours, 65_536)
                 told += part.decode("utf-8", "replace")
                 if waiting and waiting[0][0] in told[answered:]:

@@ -90,7 +90,7 @@ hint = "My company wants a sign-in with OAuth2."
 def signed_in(company: Company) -> Company:
     code, told = company.desk.talk(
         *company.connect("--personal"),
-        said=[("Address of the page", company.sign_in)],
+        said=[("Address of the page: ", company.sign_in)],
     )
     assert code == 0, told
     return company
@@ -99,7 +99,7 @@ def signed_in(company: Company) -> Company:
 def test_a_terminal_without_a_browser_ends_with_a_sync(company: Company) -> None:
     code, told = company.desk.talk(
         *company.connect("--sync"),
-        said=[("share this account?", "n\n"), ("Address of the page", company.sign_in)],
+        said=[("share this account? [y/N]: ", "n\n"), ("Address of the page: ", company.sign_in)],
     )
     assert code == 0, told
     assert f"{company.address} is connected (mycorp, localhost)." in told
@@ -123,8 +123,7 @@ def test_a_token_is_renewed_before_it_expires(company: Company) -> None:
     company.issuer.lifetime = 60
     try:
         code, told = company.desk.talk(
-            *company.connect("--personal"),
-            said=[("share this account?", "n\n"), ("Address of the page", company.sign_in)],
+            *company.connect("--personal"), said=[("Address of the page: ", company.sign_in)]
         )
         assert code == 0, told
         company.desk.run("sync")
@@ -143,7 +142,7 @@ def test_a_sign_in_that_was_taken_back_waits_for_a_person(signed_in: Company) ->
     asked = signed_in.renewals
     assert desk.try_to("sync").code == 77
     assert signed_in.renewals == asked, "no sync asks again before a person signed in"
-    code, told = desk.talk("account", "reauth", said=[("Address of the page", signed_in.sign_in)])
+    code, told = desk.talk("account", "reauth", said=[("Address of the page: ", signed_in.sign_in)])
     assert code == 0, told
     assert f"{signed_in.address} is signed in again." in told
     desk.run("sync")
@@ -151,12 +150,11 @@ def test_a_sign_in_that_was_taken_back_waits_for_a_person(signed_in: Company) ->
 
 def test_an_address_longer_than_a_line_of_a_terminal_can_be_pasted(company: Company) -> None:
     def paste(told: str) -> str:
-        time.sleep(0.5)  # a person takes longer, too, to come back from the browser
         return company.sign_in(told).replace("?", f"?session_state={'x' * 6_000}&")
 
     code, told = company.desk.talk(
         *company.connect("--personal"),
-        said=[("Address of the page", paste)],
+        said=[("Address of the page: ", paste)],
     )
     assert code == 0, told[-500:]
 
@@ -216,7 +214,7 @@ def test_a_person_who_says_no_is_told_so(company: Company) -> None:
     company.issuer.user = None
     code, told = company.desk.talk(
         *company.connect("--personal"),
-        said=[("Address of the page", company.sign_in)],
+        said=[("Address of the page: ", company.sign_in)],
     )
     assert code == 77, told
     assert not company.desk.store.exists(), "nothing is stored before the server let us in"

@@ -67,9 +67,9 @@ def test_a_person_is_asked_before_a_password_goes_to_another_domain(
     tmp_path: Path, authority: Authority, found_dovecot: DovecotServer, answer: str, code: int
 ) -> None:
     sites = {ISPDB: Site(pages={"/v1.1/example.com": page(served_by(found_dovecot, ELSEWHERE))})}
-    said = [("Is your mail there?", answer)]
+    said = [("Is your mail there? [y/N]: ", answer)]
     if code == 0:
-        said += [("Password for", f"{found_dovecot.password}\n")]
+        said += [(f"Password for {KIM}: ", f"{found_dovecot.password}\n")]
     with internet(authority, zone(ELSEWHERE), sites) as there:
         ended, told = there.desk(tmp_path).talk("connect", KIM, *QUIET, said=said, **there.environment)
     assert ended == code, told
