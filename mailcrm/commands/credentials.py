@@ -101,7 +101,8 @@ def chosen_auth(invocation: Invocation, given: Given, door: Door, *, before: Aut
     Raises ConfigError where it has to be OAuth2 and no client for that is set up.
     """
     auth = _wanted(invocation, given, door, before)
-    if auth is Auth.OAUTH2:
+    # A command brings the token of a client that is its own.
+    if auth is Auth.OAUTH2 and given.token_command is None:
         _client(invocation, door)
     return auth
 

@@ -223,7 +223,9 @@ def test_a_person_who_says_no_is_told_so(company: Company) -> None:
 def test_a_token_command_opens_an_account_without_a_client(company: Company, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(company.issuer.issue(company.address)[0])
-    company.desk.run(*company.connect("--no-input", "--token-command", f"cat {token}"))
+    company.desk.config.write_text("")
+    server = ("--imap-host", "localhost", "--imap-port", str(company.dovecot.tls_port))
+    company.desk.run(*company.connect(*server, "--no-input", "--token-command", f"cat {token}"))
     company.desk.run("sync")
     token.write_text(company.issuer.issue("other@example.com")[0])
     done = company.desk.try_to("sync", company.address)
