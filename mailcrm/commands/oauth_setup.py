@@ -46,18 +46,18 @@ STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "yandex": (
             "Open oauth.yandex.com and register an app for API access.",
-            "Redirect URI: http://localhost:47811/",
+            "Redirect URI: http://127.0.0.1:47811/",
             "Permissions: mail:imap_full and mail:smtp.",
             "Copy the ClientID and the Client secret.",
         ),
         "mailru": (
             "Open o2.mail.ru/app and make an app.",
-            "Redirect URI: http://localhost:47811/",
+            "Redirect URI: http://127.0.0.1:47811/",
             "Copy the client ID and the client secret.",
         ),
         "fastmail": (
             "Ask Fastmail for an OAuth client: www.fastmail.com/for-developers/integrating/oauth.",
-            "Redirect URI: http://localhost",
+            "Redirect URI: http://127.0.0.1/",
             "Copy the client ID.",
         ),
     }
