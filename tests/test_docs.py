@@ -20,11 +20,14 @@ import typer
 from mailcrm import cli, config
 from mailcrm.attachments import AttachmentRow
 from mailcrm.cli import INTERRUPTED, main
+from mailcrm.commands import oauth_setup
 from mailcrm.core import errors, events, mime, model, parsed
 from mailcrm.core.model import Direction
 from mailcrm.core.plan import Arrival
 from mailcrm.exporting import ExportedFile
-from mailcrm.providers.presets import Preset
+from mailcrm.oauth2.issuers import KNOWN, issuer
+from mailcrm.providers.discovery import Step
+from mailcrm.providers.presets import Preset, Server, presets
 from mailcrm.reparsing import Reread
 from mailcrm.screening import Applied
 from mailcrm.store import accounts, contents, emails, folders, open_database
@@ -55,6 +58,8 @@ RECORDS = [
     Applied,
     Event,
     Preset,
+    Server,
+    Step,
     folders.FetchFailure,
     AttachmentRow,
     Reread,
@@ -251,14 +256,59 @@ def test_the_document_has_exactly_the_exit_codes() -> None:
 # Settings
 
 
+def keys(made: object) -> set[str]:
+    return {field.name for field in dataclasses.fields(made)}  # type: ignore[arg-type] # they are dataclasses
+
+
 def test_the_example_of_the_configuration_loads_and_shows_every_key() -> None:
     path = ROOT / "config.example.toml"
     loaded = config.load(path, {})
     shown = tomllib.loads(path.read_text("utf-8"))
-    assert shown.keys() == {field.name for field in dataclasses.fields(loaded)} - {"path"}
-    for address, account in loaded.accounts.items():
-        assert shown["accounts"][address] == dataclasses.asdict(account)
-        assert None not in dataclasses.astuple(account)
+    assert shown.keys() == keys(loaded) - {"path"}
+    own = presets(loaded.providers, issuers=loaded.oauth2)
+    for name, client in loaded.oauth2.items():
+        assert issuer(name, client, None)
+    # `departs` compares a preset of the program with a collection; nobody has that for their own.
+    for table, every in (
+        ("accounts", keys(config.AccountConfig())),
+        ("oauth2", keys(config.OAuth2Client(client_id=""))),
+        ("providers", keys(own.rows[0]) - {"id", "departs"}),
+    ):
+        assert {key for entry in shown[table].values() for key in entry} == every, table
+
+
+# Signing in
+
+
+def test_the_document_on_oauth2_has_the_steps_of_the_set_up_word_for_word() -> None:
+    text = (DOCS / "oauth.md").read_text("utf-8")
+    assert oauth_setup.STEPS.keys() == KNOWN.keys()
+    for steps in oauth_setup.STEPS.values():
+        assert "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1)) + "\n" in text
+
+
+def test_the_redirect_address_to_register_is_the_one_that_mailcrm_asks_with() -> None:
+    client = config.OAuth2Client(client_id="a-client")
+    for name, steps in oauth_setup.STEPS.items():
+        made = issuer(name, client, None)
+        # Where no port is fixed, the issuer compares all but the port.
+        port = "" if made.redirect_port is None else f":{made.redirect_port}"
+        named = [re.findall(r"http://\S+", step) for step in steps if "Redirect URI" in step]
+        # Google has no place to enter the one of a desktop app.
+        assert named == ([] if name == "google" else [[made.redirect_uri.replace(":{port}", port)]]), name
+
+
+def test_the_example_of_an_issuer_of_your_own_loads(tmp_path: Path) -> None:
+    (text,) = re.findall(
+        r"^```toml\n(.*?)^```", (DOCS / "oauth.md").read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    path = tmp_path / "config.toml"
+    path.write_text(text, "utf-8")
+    loaded = config.load(path, {})
+    (name,) = loaded.oauth2
+    found = presets(loaded.providers, issuers=loaded.oauth2).of_address("me@example.com")
+    assert found is not None
+    assert found.oauth2 == issuer(name, loaded.oauth2[name], None).name
 
 
 # JSON
@@ -427,6 +477,8 @@ team remove Sales bob
 team list
 provider list
 provider show gmail
+provider detect me@gmail.com
+account oauth-setup google --client-id x --client-secret-command 'echo secret'
 account disconnect me@example.com
 """.splitlines()
 
@@ -496,9 +548,10 @@ def test_every_object_that_a_command_writes_is_in_the_document(program: Program,
             seen.add(frozenset(found))
         if line.startswith("connect"):
             receive(program.url, LETTER, ANSWER)
-    events_and_server = {shapes()[one.__name__] for one in get_args(events.SyncEvent)}
-    events_and_server |= {shapes()["account check"], shapes()["error"]}
-    assert described - seen == events_and_server
+    # A server is what the network answers to `provider detect`.
+    elsewhere = {shapes()[one.__name__] for one in (*get_args(events.SyncEvent), Server)}
+    elsewhere |= {shapes()["account check"], shapes()["error"]}
+    assert described - seen == elsewhere
 
 
 def test_every_object_that_a_command_with_a_server_writes_is_in_the_document(
@@ -633,7 +686,7 @@ def test_every_command_that_the_program_tells_somebody_to_run_is_there() -> None
     named = {
         (name, f"{first} {second}")
         for name, text in sources()
-        for first, second in re.findall(r"mailcrm ([a-z]+) ([a-z]+)", text)
+        for first, second in re.findall(r"mailcrm ([a-z]+) ([a-z]+(?:-[a-z]+)*)", text)
         if first in groups
     }
     assert {(name, command) for name, command in named if command not in commands()} == set()
