@@ -71,16 +71,17 @@ class Given:
     def __post_init__(self) -> None:
         from mailcrm.core.errors import UsageError
 
-        said = [
-            name
-            for name, is_said in (
-                ("--password-stdin", self.password_stdin),
-                ("--password-command", self.password_command is not None),
-                ("--token-command", self.token_command is not None),
-                ("--auth oauth2", self.auth is Auth.OAUTH2),
-            )
-            if is_said
-        ]
+        sources = (
+            ("--password-stdin", Auth.PASSWORD, self.password_stdin),
+            ("--password-command", Auth.PASSWORD, self.password_command is not None),
+            ("--token-command", Auth.OAUTH2, self.token_command is not None),
+            ("--flow", Auth.OAUTH2, self.flow is not None),
+        )
+        said = [name for name, _, is_said in sources if is_said]
+        if self.auth is not None:
+            said += [
+                f"--auth {self.auth.value}" for _, auth, is_said in sources if is_said and auth != self.auth
+            ]
         if len(said) > 1:
             raise UsageError(f"{' and '.join(said)} do not go together.", hint="Choose one.")
 
@@ -108,23 +109,28 @@ def chosen_auth(invocation: Invocation, given: Given, door: Door, *, before: Aut
 
 
 def _wanted(invocation: Invocation, given: Given, door: Door, before: Auth | None) -> Auth:
+    from mailcrm.core.errors import ConfigError
     from mailcrm.providers.presets import SignIn
 
     if given.auth is not None:
         return given.auth
-    if given.token_command is not None:
+    if given.token_command is not None or given.flow is not None:
         return Auth.OAUTH2
-    has_password = given.password_stdin or given.password_command is not None or _in_environment(door.address)
-    if has_password:
+    kinds = () if door.preset is None else door.preset.sign_in
+    if given.password_stdin or given.password_command is not None or _in_environment(door.address):
+        if door.preset is not None and kinds == (SignIn.OAUTH2,):
+            raise ConfigError(
+                f"{door.preset.name} takes no password, only a sign-in with OAuth2.",
+                hint=f"{door.preset.hint} (With --auth password the password is tried all the same.)",
+            )
         return Auth.PASSWORD
     if before is not None:
         return before
-    preset = door.preset
-    if preset is None or SignIn.OAUTH2 not in preset.sign_in:
+    if door.preset is None or SignIn.OAUTH2 not in kinds:
         return Auth.PASSWORD
     # Who set up a client wants to use it.
-    is_set_up = preset.oauth2 in invocation.config().oauth2
-    return Auth.OAUTH2 if is_set_up or preset.sign_in == (SignIn.OAUTH2,) else Auth.PASSWORD
+    is_set_up = door.preset.oauth2 in invocation.config().oauth2
+    return Auth.OAUTH2 if is_set_up or kinds == (SignIn.OAUTH2,) else Auth.PASSWORD
 
 
 def _client(invocation: Invocation, door: Door) -> str:

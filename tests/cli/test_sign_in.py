@@ -252,6 +252,8 @@ def test_a_password_takes_the_place_of_tokens(signed_in: Company) -> None:
     [
         (("--auth", "oauth2", "--password-stdin"), "do not go together"),
         (("--password-command", "x", "--token-command", "y"), "do not go together"),
+        (("--password-command", "x", "--flow", "paste"), "--password-command and --flow do not"),
+        (("--auth", "password", "--token-command", "y"), "--token-command and --auth password do not"),
     ],
 )
 def test_two_ways_at_once_are_refused(company: Company, words: tuple[str, ...], sentence: str) -> None:
