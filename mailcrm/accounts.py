@@ -284,7 +284,8 @@ def check_smtp(config: Config, account: Account) -> Endpoint | None:
         return None
     check_log_in(
         server.smtp,
-        username=server.smtp_username,
+        # A log-in name that the person gave holds for both servers.
+        username=server.smtp_username if account.username == server.username else account.username,
         credential=credential(config, account),
         ca_file=config.account(account.address).ca_file,
     )

@@ -362,7 +362,7 @@ def _trusted_keyring() -> "KeyringBackend":
     if backend is None:
         raise ConfigError(
             "This machine has no keyring that mailcrm trusts.",
-            hint="Use --password-command, or --store-secret file for a file that only you can read.",
+            hint="Use --store-secret file for a file that only you can read, or a command that prints it.",
         )
     return backend
 

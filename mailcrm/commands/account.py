@@ -300,7 +300,7 @@ def _other_server(old: Endpoint, host: str | None, port: int | None, security: S
     secured = security or old.security
     usual = {Security.TLS: 993}.get(secured, 143)
     return Endpoint(
-        host=old.host if host is None else host.strip(),
+        host=old.host if host is None else answers.host(host),
         port=port or (old.port if host is None and secured is old.security else usual),
         security=secured,
     )

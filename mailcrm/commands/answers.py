@@ -32,6 +32,19 @@ def email_address(text: str) -> str:
     return address
 
 
+def host(text: str) -> str:
+    """Return a host as hosts are compared; raises UsageError."""
+    from mailcrm.core.errors import UsageError
+    from mailcrm.providers.domains import host_of
+
+    named = host_of(text)
+    if named is None:
+        raise UsageError(
+            f"{text!r} is no name of a host.", hint="Write it like imap.example.com, nothing else."
+        )
+    return named
+
+
 def name(text: str, noun: str) -> str:
     """Return a name without blanks around it; raises UsageError when nothing is left."""
     from mailcrm.core.errors import UsageError

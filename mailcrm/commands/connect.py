@@ -88,7 +88,7 @@ def connect(
     named = None
     if imap_host is not None:
         usual = 993 if imap_security is Security.TLS else 143
-        named = Endpoint(host=imap_host.strip(), port=imap_port or usual, security=imap_security)
+        named = Endpoint(host=answers.host(imap_host), port=imap_port or usual, security=imap_security)
     _refuse_connected(invocation, own)
     server, preset = mail_server.found(
         invocation, own, provider=provider, imap=named, ask_network=not no_discovery

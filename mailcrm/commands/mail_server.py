@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import Endpoint, Security
 
@@ -64,7 +65,7 @@ def _accepted(invocation: Invocation, address: str, discovery: "Discovery") -> "
 
     preset, server = discovery.preset, discovery.server
     if preset is not None and preset.unsupported:
-        raise ConfigError(preset.unsupported, hint=preset.hint)
+        raise ConfigError(preset.unsupported, hint=f"See: mailcrm provider show {preset.id}")
     if server is None:
         return _asked(invocation, address, discovery), preset
     if invocation.may_ask():
@@ -88,7 +89,7 @@ def _asked(invocation: Invocation, address: str, discovery: "Discovery") -> "Ser
         missing.hint += f" What was asked: mailcrm provider detect {address}"
         raise missing
     invocation.display.note(str(missing))
-    host = str(typer.prompt("IMAP server", err=True)).strip()
+    host = answers.asked(invocation, "IMAP server", answers.host)
     return Server(
         provider="imap",
         imap=Endpoint(host=host, port=993, security=Security.TLS),

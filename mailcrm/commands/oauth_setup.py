@@ -85,6 +85,8 @@ def oauth_setup(
     store_secret: credentials.StoreSecret = None,
 ) -> None:
     """Make mailcrm known to Google, Microsoft or another issuer, so that you can sign in with OAuth2."""
+    from dataclasses import replace
+
     from mailcrm.config import OAuth2Client, remember_client
     from mailcrm.core.errors import NotFound, UsageError
     from mailcrm.oauth2.issuers import KNOWN
@@ -108,19 +110,26 @@ def oauth_setup(
             raise UsageError("--client-id is needed when nobody can be asked.", hint="See docs/oauth.md.")
         for number, step in enumerate(STEPS[name], start=1):
             invocation.display.note(f"{number}. {step}")
-        client_id = answers.asked(invocation, "Client ID", lambda text: answers.name(text, "client ID"))
+        client_id = answers.asked(invocation, "Client ID", str)
     secret = None
     if client_secret_stdin:
         secret = sys.stdin.readline().rstrip("\r\n")
     elif KNOWN[name].client_secret and client_secret_command is None and invocation.may_ask():
-        secret = str(typer.prompt("Client secret", hide_input=True, default="", show_default=False, err=True))
-    client = OAuth2Client(
-        client_id=client_id.strip(),
+        secret = str(typer.prompt("Client secret", hide_input=True, err=True))
+    if KNOWN[name].client_secret and not secret and client_secret_command is None:
+        raise UsageError(
+            f"{name} gives a client secret, too, and takes no sign-in without it.",
+            hint="Use --client-secret-stdin, or --client-secret-command CMD.",
+        )
+    config = invocation.config()
+    known = config.oauth2.get(name, OAuth2Client(client_id=""))
+    client = replace(
+        known,
+        client_id=answers.name(client_id, "client ID"),
         client_secret_command=client_secret_command,
-        tenant=tenant,
+        tenant=tenant or known.tenant,
     )
     place = credentials.secret_place(invocation, store_secret) if secret else None
-    config = invocation.config()
     # A mistake is found before anything is written.
     issuer_with(name, client, secret)
     if secret and place is not None:

@@ -127,7 +127,11 @@ def detect(
     invocation: Invocation = context.obj
     own = answers.email_address(address)
     found = mail_server.detected(
-        invocation, own, provider=provider, host=imap_host or "", ask_network=not no_discovery
+        invocation,
+        own,
+        provider=provider,
+        host=answers.host(imap_host) if imap_host else "",
+        ask_network=not no_discovery,
     )
     display = invocation.display
     if display.as_json:

@@ -3,6 +3,7 @@
 Names are handled in ASCII (RFC 5891). Asking DNS for them is left to `dns`.
 """
 
+import ipaddress
 import re
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ _CHARACTERS = 253
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 #: A name under a top-level domain. One that ends in a number, also a hexadecimal one, is an IPv4 address to
 #: the C library (inet_aton), and no top-level domain does (RFC 3696, 2).
+_LABEL_ALONE = re.compile(_LABEL)
 _NAME = re.compile(rf"(?:{_LABEL}\.)+(?!\d){_LABEL}")
 
 
@@ -34,6 +36,18 @@ def host_name(text: str) -> str | None:
     except UnicodeError:  # idna.IDNAError is one
         return None
     return name if len(name) <= _CHARACTERS and _NAME.fullmatch(name) else None
+
+
+def host_of(text: str) -> str | None:
+    """Return a host that a person named, in ASCII and lower case, or None when it is none.
+
+    Unlike a `host_name` it may be an IP address or a name without a dot: the person knows their network.
+    """
+    name = text.strip().lower()
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return host_name(name) or (name if _LABEL_ALONE.fullmatch(name) else None)
 
 
 def registrable(name: str) -> str | None:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from mailcrm.core.addresses import normalise
 from mailcrm.core.errors import ConfigError
 from mailcrm.core.model import Endpoint, Security
+from mailcrm.providers.domains import host_of
 
 
 class SignIn(StrEnum):
@@ -92,7 +93,7 @@ class Preset:
         if self.imap is None:
             raise ConfigError(self.unsupported)
         if host and "{" not in self.imap.host:
-            if host_name(host) != self.imap.host:
+            if host_of(host) != self.imap.host:
                 raise ConfigError(f"{self.name} has a mail server of its own: {self.imap.host}.")
             # Somebody named the server that it has anyway.
             host = ""
@@ -113,7 +114,7 @@ class Preset:
             raise ConfigError(
                 f"{self.name} has no one mail server: each has its own.", hint="Name yours: --imap-host HOST"
             )
-        named = host_name(host or endpoint.host.replace("{domain}", domain))
+        named = host_of(host or endpoint.host.replace("{domain}", domain))
         if named is None:
             raise ConfigError(f"{host or domain!r} is no host name.")
         return Endpoint(host=named, port=endpoint.port, security=endpoint.security)
@@ -150,14 +151,14 @@ class Presets:
 
     def of_mx(self, host: str) -> Preset | None:
         """Return the preset that keeps the mail of a domain with this mail server in DNS, or None."""
-        name = host_name(host)
+        name = host_of(host)
         if name is None:
             return None
         return _matching(self._own, name) or _matching(self._shipped, name)
 
     def of_host(self, host: str) -> Preset | None:
         """Return the preset with this IMAP server, or None."""
-        return self._by_host.get(host_name(host) or "")
+        return self._by_host.get(host_of(host) or "")
 
 
 def _matching(rows: Iterable[Preset], name: str) -> Preset | None:
@@ -198,12 +199,6 @@ def _shipped() -> Presets:
     if problems:
         raise ValueError("presets.toml: " + "; ".join(problems))
     return Presets(rows)
-
-
-def host_name(text: str) -> str | None:
-    """Return a host or domain name as names are compared, or None when it is none: IDNA ASCII, lower case."""
-    name = (normalise(f"x@{text}") or "").rpartition("@")[2]
-    return name if _HOST.fullmatch(name) else None
 
 
 def read(
@@ -251,7 +246,7 @@ def _row(key: str, entry: Mapping[str, Any]) -> Preset:
     values |= {
         "id": key,
         "name": entry.get("name", key),
-        "domains": tuple(host_name(domain) for domain in entry.get("domains", ())),
+        "domains": tuple(host_of(domain) for domain in entry.get("domains", ())),
         "imap": imap,
         "smtp": smtp,
         "hint": entry.get("hint", entry.get("unsupported", "")),
@@ -263,7 +258,6 @@ def _row(key: str, entry: Mapping[str, Any]) -> Preset:
     return Preset(**values)
 
 
-_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _URL = re.compile(r"(imaps?|smtps?)://([^\s/:@?#\[\]]+)(?::([0-9]{1,5}))?")
 _PAGE = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
@@ -325,8 +319,8 @@ def _endpoint(kind: str, text: str) -> Endpoint | None:
 def _with_domain(host: str) -> str | None:
     """Return a host name that may hold `{domain}`, or None when it would be none."""
     if "{domain}" not in host:
-        return host_name(host)
-    return host if host_name(host.replace("{domain}", "example.com")) is not None else None
+        return host_of(host)
+    return host if host_of(host.replace("{domain}", "example.com")) is not None else None
 
 
 def _mistakes(entry: object, words: Mapping[str, Collection[str]]) -> Iterator[str]:
@@ -369,7 +363,7 @@ def _unfit(key: str, value: Any) -> Iterator[str]:  # noqa: ANN401 (of the type 
         case "page" if not _PAGE.fullmatch(value):
             yield " must be https://…"
         case "domains":
-            yield from (f": {one!r} is no domain" for one in value if "." not in (host_name(one) or ""))
+            yield from (f": {one!r} is no domain" for one in value if "." not in (host_of(one) or ""))
         case "mx":
             bad = (one for one in value if not _PATTERN.fullmatch(one))
             yield from (f": {one!r} must end with a domain in lower case, as *.example.com" for one in bad)

@@ -15,7 +15,8 @@ from publicsuffixlist import PublicSuffixList
 
 from mailcrm.core.errors import ConfigError
 from mailcrm.core.model import Endpoint, Security
-from mailcrm.providers.presets import ISSUERS, Preset, Server, SignIn, host_name, presets, read
+from mailcrm.providers.domains import host_of
+from mailcrm.providers.presets import ISSUERS, Preset, Server, SignIn, presets, read
 
 SHIPPED = presets()
 ROWS = SHIPPED.rows
@@ -102,7 +103,7 @@ def test_a_server_has_a_host_name_and_a_port_of_its_protocol(row: Preset) -> Non
             continue
         assert endpoint.port in ports[endpoint.security]
         host = endpoint.host.replace("{host}", "mail.example.com").replace("{domain}", "example.com")
-        assert host == host_name(host)
+        assert host == host_of(host)
         assert "." in host
 
 
