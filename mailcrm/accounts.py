@@ -4,7 +4,7 @@ How a secret is kept is left to `keychain`, how folders are named on the server 
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,14 @@ from mailcrm import keychain
 from mailcrm.advising import advised, presets_of
 from mailcrm.config import AccountConfig, Config, forget_account, remember_account
 from mailcrm.core.credentials import AccessToken, Credential
-from mailcrm.core.errors import ConfigError, CredentialMissing, NotFound, SignInNeeded, TokenRefused
+from mailcrm.core.errors import (
+    ConfigError,
+    CredentialMissing,
+    MailcrmError,
+    NotFound,
+    SignInNeeded,
+    TokenRefused,
+)
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
 from mailcrm.keychain import SecretName, SecretPlace, password_of, tokens_of
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
@@ -169,7 +176,12 @@ def connect_account(
         for folder in folders.folders(db, account):
             if settings.folders is not None:
                 folders.select_folder(db, folder, selected=folder.name in settings.folders)
-        keep_credential(config, login)
+        try:
+            keep_credential(config, login)
+        except MailcrmError:
+            # Nobody would find it again: there is no account that it opens.
+            forget_secrets(account)
+            raise
     return account
 
 
@@ -177,13 +189,14 @@ def keep_credential(config: Config, login: Login) -> None:
     """Keep what opens the account where it was asked to be kept; raises ConfigError when it cannot be."""
     address, host, secrets = login.address, login.imap.host, secrets_folder()
     reach = AccountConfig(host=host, ca_file=login.ca_file)
+    unused: tuple[Callable[[str, str], SecretName], ...] = (password_of, tokens_of)
     match login.source:
         case KeptPassword(place=place):
             keychain.keep(password_of(address, host), login.credential.secret, place=place, secrets=secrets)
-            _forget_unused(tokens_of(address, host))
+            unused = (tokens_of,)
         case KeptTokens(client=client, tokens=tokens, place=place):
             keep_tokens(address, host, tokens, place=place)
-            _forget_unused(password_of(address, host))
+            unused = (password_of,)
             reach = replace(reach, oauth2=client)
         case PasswordCommand(command=command):
             reach = replace(reach, password_command=command)
@@ -192,39 +205,51 @@ def keep_credential(config: Config, login: Login) -> None:
         case Environment():
             pass
     remember_account(config, address, reach)
+    for name in unused:
+        _forget_unused(name(address, host))
 
 
-def _forget_unused(name: SecretName) -> None:
-    """Delete a secret that config.toml does not lead to any more, if it is where it can be deleted."""
+def _forget_unused(name: SecretName) -> bool:
+    """Delete a secret that config.toml does not lead to any more, and say whether it is gone for sure."""
     try:
         keychain.forget(name, secrets=secrets_folder())
     except (ConfigError, CredentialMissing):
         # A keyring that never opens must not keep the new one from being used.
         logger.info("the keyring was not asked whether it holds an older secret")
+        return False
+    return True
 
 
 def set_server(db: Database, config: Config, account: Account, imap: Endpoint, username: str) -> None:
-    """Sync an account from another server from now on; what was kept to open the old one is deleted."""
+    """Sync an account from another server from now on; config.toml leads to nothing for it any more.
+
+    The caller holds the account's lease, and forgets the secrets of the old server when all is stored.
+    """
     preset = presets_of(config).of_host(imap.host)
     with db.transaction():
         accounts.set_server(
             db, account, imap=imap, username=username, provider=preset.id if preset is not None else "imap"
         )
         if imap.host != account.imap.host:
-            forget_secrets(account)
             remember_account(config, account.address, AccountConfig())
 
 
-def forget_secrets(account: Account) -> None:
-    """Delete the password and the tokens that this machine keeps for an account; raises CredentialMissing."""
-    for name in (password_of, tokens_of):
-        keychain.forget(name(account.address, account.imap.host), secrets=secrets_folder())
+def forget_secrets(account: Account) -> bool:
+    """Delete the password and the tokens that this machine keeps for an account.
+
+    Says whether they are gone for sure: a keyring that does not open cannot be asked.
+    """
+    gone = [_forget_unused(name(account.address, account.imap.host)) for name in (password_of, tokens_of)]
+    return all(gone)
 
 
 def kept_at(address: str, host: str) -> SecretPlace | None:
-    """Return where this machine keeps what opens an account; raises CredentialMissing, ConfigError."""
+    """Return where this machine keeps what opens an account, as far as it can be asked."""
     for name in (tokens_of, password_of):
-        kept = keychain.stored(name(address, host), secrets=secrets_folder())
+        try:
+            kept = keychain.stored(name(address, host), secrets=secrets_folder())
+        except CredentialMissing:  # the keyring does not open
+            continue
         if kept is not None:
             return kept[1]
     return None
@@ -251,7 +276,7 @@ def _session(config: Config, account: Account, offered: Credential) -> ImapSessi
         account.imap,
         username=account.username,
         credential=offered,
-        ca_file=config.account(account.address).ca_file,
+        ca_file=config.reach(account.address, account.imap.host).ca_file,
     )
 
 
@@ -287,7 +312,7 @@ def check_smtp(config: Config, account: Account) -> Endpoint | None:
         # A log-in name that the person gave holds for both servers.
         username=server.smtp_username if account.username == server.username else account.username,
         credential=credential(config, account),
-        ca_file=config.account(account.address).ca_file,
+        ca_file=config.reach(account.address, account.imap.host).ca_file,
     )
     return server.smtp
 
@@ -329,14 +354,16 @@ def choose_all_folders(db: Database, account: Account) -> None:
         folders.select_usual_folders(db, account)
 
 
-def disconnect_account(db: Database, config: Config, account: Account) -> None:
+def disconnect_account(db: Database, config: Config, account: Account) -> bool:
     """Delete the account's secrets and its table in config.toml, and sync it no more; its mail stays.
 
-    The store comes last, so that whatever fails, the account is there to be disconnected again.
+    The store comes last, so that whatever fails, the account is there to be disconnected again. Says
+    whether the secrets are gone for sure.
     """
-    forget_secrets(account)
+    gone = forget_secrets(account)
     forget_account(config, account.address)
     accounts.disconnect_account(db, account)
+    return gone
 
 
 def own_addresses(db: Database, account: Account) -> frozenset[str]:

@@ -32,7 +32,9 @@ def advised(config: Config, imap: Endpoint, address: str, *, connected: bool) ->
     """
     try:
         yield
-    except (TokenRefused, SignInNeeded):  # they say what to run
+    except (TokenRefused, SignInNeeded) as error:  # they say what to run where there is an account
+        if not connected:
+            error.hint = f"Sign in as {address}, and allow mailcrm to read the mail there."
         raise
     except AuthError as error:
         preset = _preset(config, imap, address)

@@ -127,6 +127,11 @@ class Config:
         """Return what is configured for an account, which may be nothing."""
         return self.accounts.get(address, AccountConfig())
 
+    def reach(self, address: str, host: str) -> AccountConfig:
+        """Return what is configured for an account at its host: what opens one host is for no other."""
+        here = self.account(address)
+        return here if here.host in (None, host) else AccountConfig()
+
 
 def default_path(environ: Mapping[str, str]) -> Path:
     """Return where config.toml is when nobody says otherwise."""

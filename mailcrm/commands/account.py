@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _app = typer.Typer(help="Connected mail accounts.", no_args_is_help=True)
 
+_NOT_ASKED = "The keyring does not open, so what it may keep for the account was not deleted."
+
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the program."""
@@ -115,15 +117,22 @@ def set_account(
     username: Annotated[str | None, typer.Option(help="the log-in name")] = None,
 ) -> None:
     """Change settings of an account; stored mail stays as it is."""
-    from mailcrm.accounts import choose_all_folders, choose_folders, set_server
+    from contextlib import ExitStack
+
+    from mailcrm.accounts import choose_all_folders, choose_folders, forget_secrets, set_server
     from mailcrm.core.errors import UsageError
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     if folder and all_folders:
         raise UsageError("Choose folders with --folder, or --all-folders, not both.")
-    with invocation.open_store() as db, db.transaction():
+    moves = (imap_host, imap_port, imap_security, username) != (None, None, None, None)
+    with invocation.open_store() as db, ExitStack() as held:
         row = accounts.account(db, account)
+        if moves:
+            # A sync that is at work would go on storing what the old server says.
+            held.enter_context(db.lease(row.id))
+        held.enter_context(db.transaction())
         if visibility is not None:
             chosen = answers.visibility(visibility, team=row.team_id is not None)
             accounts.set_default_visibility(db, row, chosen)
@@ -133,24 +142,26 @@ def set_account(
             choose_folders(db, row, folder)
         if all_folders:
             choose_all_folders(db, row)
-        if (link_contacts, link_deals, link_leads) != (None, None, None):
-            accounts.set_auto_link(
-                db,
-                row,
-                contacts=row.auto_link_contacts if link_contacts is None else link_contacts,
-                deals=row.auto_link_deals if link_deals is None else link_deals,
-                leads=row.auto_link_leads if link_leads is None else link_leads,
-            )
+        accounts.set_auto_link(
+            db,
+            row,
+            contacts=row.auto_link_contacts if link_contacts is None else link_contacts,
+            deals=row.auto_link_deals if link_deals is None else link_deals,
+            leads=row.auto_link_leads if link_leads is None else link_leads,
+        )
         if create_contacts is not None:
             accounts.set_create_contacts(db, row, create_contacts)
         for address in alias or []:
             accounts.add_alias(db, row, answers.email_address(address))
-        if (imap_host, imap_port, imap_security, username) != (None, None, None, None):
+        if moves:
             server = _other_server(row.imap, imap_host, imap_port, imap_security)
-            set_server(db, invocation.config(), row, server, username or row.username)
+            name = row.username if username is None else answers.username(username)
+            set_server(db, invocation.config(), row, server, name)
         changed = accounts.account(db, row.address)
     sentence = f"{changed.address} is set."
     if changed.imap.host != row.imap.host:
+        if not forget_secrets(row):
+            invocation.display.warn(_NOT_ASKED)
         sentence += f" What opened {row.imap.host} is deleted. Next: mailcrm account reauth {row.address}"
     invocation.display.done(sentence, changed)
 
@@ -230,6 +241,8 @@ def reauth(
     ca_file: credentials.CaFile = None,
 ) -> None:
     """Give an account a new password, or sign in again; it is kept only when the server takes it."""
+    from dataclasses import replace
+
     from mailcrm.accounts import keep_credential
     from mailcrm.advising import presets_of
     from mailcrm.store import accounts
@@ -253,9 +266,11 @@ def reauth(
         username=row.username,
         preset=presets_of(config).of_host(row.imap.host),
     )
-    here = config.account(row.address)
+    here = config.reach(row.address, row.imap.host)
     before = None
-    if here.host == row.imap.host:
+    if here.token_command is not None and given.names_nothing:
+        given = replace(given, token_command=here.token_command, place=None)
+    elif here.host is not None:
         before = credentials.Auth.PASSWORD if here.oauth2 is None else credentials.Auth.OAUTH2
     how = credentials.chosen_auth(invocation, given, door, before=before)
     login, _ = credentials.log_in(invocation, given, door, how)
@@ -283,7 +298,8 @@ def disconnect(
         if invocation.may_ask() and not typer.confirm(f"Stop syncing {row.address}?", err=True):
             invocation.display.note("Nothing was changed.")
             raise typer.Exit(1)
-        disconnect_account(db, invocation.config(), row)
+        if not disconnect_account(db, invocation.config(), row):
+            invocation.display.warn(_NOT_ASKED)
     invocation.display.done(f"{row.address} is disconnected; its mail is kept.", {"account": row.address})
 
 
@@ -297,13 +313,11 @@ def _give_turn(invocation: Invocation, row: "Account") -> None:
 
 def _other_server(old: Endpoint, host: str | None, port: int | None, security: Security | None) -> Endpoint:
     """Return the server that the options name; what they leave out stays, where it can."""
+    named = old.host if host is None else answers.host(host)
     secured = security or old.security
-    usual = {Security.TLS: 993}.get(secured, 143)
-    return Endpoint(
-        host=old.host if host is None else answers.host(host),
-        port=port or (old.port if host is None and secured is old.security else usual),
-        security=secured,
-    )
+    usual = 993 if secured is Security.TLS else 143
+    stays = (named, secured) == (old.host, old.security)
+    return Endpoint(host=named, port=port or (old.port if stays else usual), security=secured)
 
 
 def _default(row: "Account") -> str:

@@ -3,22 +3,17 @@
 What is done with it is left to the commands.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import typer
 
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import Visibility
 
-if TYPE_CHECKING:
-    pass
-
 _Meaning = TypeVar("_Meaning")
-
-#: How often a password is asked for before a wrong one is an error; servers lock accounts out.
-_ATTEMPTS = 3
 
 
 def email_address(text: str) -> str:
@@ -43,6 +38,28 @@ def host(text: str) -> str:
             f"{text!r} is no name of a host.", hint="Write it like imap.example.com, nothing else."
         )
     return named
+
+
+def username(text: str) -> str:
+    """Return a log-in name without blanks around it; raises UsageError for one that no server takes."""
+    from mailcrm.core.errors import UsageError
+
+    if not text.strip() or not text.isprintable():
+        raise UsageError(f"{text!r} is no log-in name.")
+    return text.strip()
+
+
+def line() -> str:
+    """Return the next line of standard input, without its end; raises UsageError."""
+    from mailcrm.core.errors import UsageError
+
+    try:
+        said = sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UsageError("Standard input is no text in UTF-8.") from error
+    if not said:
+        raise UsageError("Standard input is empty.", hint="It has to begin with the line that was announced.")
+    return said
 
 
 def name(text: str, noun: str) -> str:

@@ -29,7 +29,9 @@ def connect(
     imap_port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="993, or 143 with starttls or none")
     ] = None,
-    imap_security: Annotated[Security, typer.Option(help="none is for this machine only")] = Security.TLS,
+    imap_security: Annotated[
+        Security | None, typer.Option(help="tls unless said; none is for this machine only")
+    ] = None,
     username: Annotated[str | None, typer.Option(help="the log-in name, when it is not the address")] = None,
     no_discovery: Annotated[
         bool, typer.Option("--no-discovery", help="ask nobody in the network for the server")
@@ -87,14 +89,20 @@ def connect(
     )
     named = None
     if imap_host is not None:
-        usual = 993 if imap_security is Security.TLS else 143
-        named = Endpoint(host=answers.host(imap_host), port=imap_port or usual, security=imap_security)
+        security = imap_security or Security.TLS
+        usual = 993 if security is Security.TLS else 143
+        named = Endpoint(host=answers.host(imap_host), port=imap_port or usual, security=security)
+    elif imap_port is not None or imap_security is not None:
+        raise UsageError("--imap-port and --imap-security go with --imap-host.")
     _refuse_connected(invocation, own)
     server, preset = mail_server.found(
         invocation, own, provider=provider, imap=named, ask_network=not no_discovery
     )
     door = credentials.Door(
-        address=own, imap=server.imap, username=username or server.username, preset=preset
+        address=own,
+        imap=server.imap,
+        username=answers.username(username) if username else server.username,
+        preset=preset,
     )
     how = credentials.chosen_auth(invocation, given, door)
     choices = _ask(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -41,9 +42,14 @@ def sign_in(invocation: Invocation, client: str, address: str, flow: Flow | None
     if flow is None and not invocation.may_ask():
         raise UsageError(
             "Signing in with OAuth2 needs a person.",
-            hint="Run it in a terminal; or --flow device, which prints a code to type elsewhere.",
+            hint="Run it in a terminal."
+            if issuer.device_authorization_endpoint is None
+            else "Run it in a terminal; or --flow device, which prints a code to type elsewhere.",
         )
-    match flow or (Flow.BROWSER if _has_browser() else Flow.PASTE):
+    # The look for a browser starts programs, too.
+    with _no_secrets_in_environment():
+        usual = Flow.BROWSER if flow is None and _has_browser() else Flow.PASTE
+    match flow or usual:
         case Flow.BROWSER:
             return _in_browser(invocation, issuer, address)
         case Flow.DEVICE:
@@ -86,9 +92,9 @@ def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
             import readline  # noqa: F401
         answer = str(typer.prompt("Address of the page", err=True))
     else:
-        answer = sys.stdin.readline()
+        answer = answers.line()
     if not answer.strip():
-        raise SignInFailed("No address was pasted.", hint="Try again, or use --flow device.")
+        raise SignInFailed("No address was pasted.", hint="Try again.")
     return grants.redeem(issuer, asked, answer, _now())
 
 

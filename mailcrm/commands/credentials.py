@@ -4,7 +4,6 @@ How a person signs in at the provider is left to `consent`, keeping what opens t
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailcrm import keychain
+from mailcrm.commands import answers
 from mailcrm.commands.consent import Flow
 from mailcrm.commands.invocation import Invocation
 from mailcrm.core.credentials import AccessToken, Credential, Password
@@ -71,19 +71,28 @@ class Given:
     def __post_init__(self) -> None:
         from mailcrm.core.errors import UsageError
 
-        sources = (
+        said = [name for name, _ in self._sources]
+        said += [f"--auth {self.auth.value}" for _, auth in self._sources if self.auth not in (None, auth)]
+        if self.place is not None and (self.password_command, self.token_command) != (None, None):
+            said.append("--store-secret")
+        if len(said) > 1:
+            raise UsageError(f"{' and '.join(said)} do not go together.", hint="Choose one.")
+
+    @property
+    def names_nothing(self) -> bool:
+        """Say whether no option says what opens the account."""
+        return self.auth is None and not self._sources
+
+    @property
+    def _sources(self) -> list[tuple[str, Auth]]:
+        """Return the options that say where the credential comes from, and what kind that is."""
+        options = (
             ("--password-stdin", Auth.PASSWORD, self.password_stdin),
             ("--password-command", Auth.PASSWORD, self.password_command is not None),
             ("--token-command", Auth.OAUTH2, self.token_command is not None),
             ("--flow", Auth.OAUTH2, self.flow is not None),
         )
-        said = [name for name, _, is_said in sources if is_said]
-        if self.auth is not None:
-            said += [
-                f"--auth {self.auth.value}" for _, auth, is_said in sources if is_said and auth != self.auth
-            ]
-        if len(said) > 1:
-            raise UsageError(f"{' and '.join(said)} do not go together.", hint="Choose one.")
+        return [(name, auth) for name, auth, is_said in options if is_said]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +126,8 @@ def _wanted(invocation: Invocation, given: Given, door: Door, before: Auth | Non
     if given.token_command is not None or given.flow is not None:
         return Auth.OAUTH2
     kinds = () if door.preset is None else door.preset.sign_in
-    if given.password_stdin or given.password_command is not None or _in_environment(door.address):
+    has_password = given.password_stdin or given.password_command is not None
+    if has_password or (before is None and _in_environment(door.address)):
         if door.preset is not None and kinds == (SignIn.OAUTH2,):
             raise ConfigError(
                 f"{door.preset.name} takes no password, only a sign-in with OAuth2.",
@@ -161,7 +171,8 @@ def log_in(
     folders are known. Raises MailError, ConfigError, CredentialMissing or SignInFailed.
     """
     from mailcrm.accounts import KeptPassword, Login, log_in_once
-    from mailcrm.core.errors import AuthError
+    from mailcrm.core.errors import AuthError, LogInBlocked
+    from mailcrm.providers.presets import SignIn
 
     source: Source
     if given.token_command is not None:
@@ -186,6 +197,9 @@ def log_in(
             with first_contact():
                 return login, log_in_once(invocation.config(), login)
         except AuthError as error:
+            # Where passwords are not taken at all, another one would not help.
+            if isinstance(error, LogInBlocked) or error.wanted == SignIn.OAUTH2:
+                raise
             invocation.display.warn(f"{error} {error.hint}".rstrip())
         login = replace(login, credential=Password(_typed_password(door)))
     with first_contact():
@@ -229,7 +243,7 @@ def _from_password(
         )
     place = secret_place(invocation, given.place or kept_at(door.address, door.imap.host))
     if given.password_stdin:
-        return Password(sys.stdin.readline().rstrip("\r\n")), KeptPassword(place=place)
+        return Password(answers.line()), KeptPassword(place=place)
     return Password(_typed_password(door)), KeptPassword(place=place)
 
 

@@ -4,7 +4,6 @@ No client id ships with mailcrm: Google and Microsoft give one to each organizat
 one program does with a shared one ends it for all (docs/decisions/0032-oauth2.md).
 """
 
-import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
@@ -113,7 +112,7 @@ def oauth_setup(
         client_id = answers.asked(invocation, "Client ID", str)
     secret = None
     if client_secret_stdin:
-        secret = sys.stdin.readline().rstrip("\r\n")
+        secret = answers.line()
     elif KNOWN[name].client_secret and client_secret_command is None and invocation.may_ask():
         secret = str(typer.prompt("Client secret", hide_input=True, err=True))
     if KNOWN[name].client_secret and not secret and client_secret_command is None:
@@ -126,7 +125,7 @@ def oauth_setup(
     client = replace(
         known,
         client_id=answers.name(client_id, "client ID"),
-        client_secret_command=client_secret_command,
+        client_secret_command=client_secret_command or (None if secret else known.client_secret_command),
         tenant=tenant or known.tenant,
     )
     place = credentials.secret_place(invocation, store_secret) if secret else None

@@ -161,9 +161,16 @@ def _reconnect(
     db.write("set_default_visibility", id=earlier["id"], visibility=default_visibility)
     db.write("reconnect_account", account_id=earlier["id"], refused=False, **connection)
     if any(earlier[name] != connection[name] for name in ("imap_host", "imap_port", "username")):
-        # UIDs belong to a server (RFC 9051, 2.3.1.1): the new one may give the same to other emails.
-        db.write("forget_account_places", account_id=earlier["id"])
-        db.write("forget_account_uids", account_id=earlier["id"])
+        _forget_places(db, earlier["id"])
+
+
+def _forget_places(db: Database, account_id: int) -> None:
+    """Forget where emails are on the server, because it is another one or another's mailbox.
+
+    UIDs belong to a server (RFC 9051, 2.3.1.1): the new one may give the same to other emails.
+    """
+    db.write("forget_account_places", account_id=account_id)
+    db.write("forget_account_uids", account_id=account_id)
 
 
 def add_alias(db: Database, known: Account, address: str) -> None:
@@ -182,17 +189,23 @@ def set_history_start(db: Database, known: Account, start: datetime | None) -> N
 
 
 def set_server(db: Database, known: Account, *, imap: Endpoint, username: str, provider: str) -> None:
-    """Sync the account from another server; it has its turn at once, and its mail stays."""
-    db.write(
-        "set_server",
-        account_id=known.id,
-        provider=provider,
-        imap_host=imap.host,
-        imap_port=imap.port,
-        imap_security=imap.security,
-        username=username,
-        refused=False,
-    )
+    """Sync the account from another server; it has its turn at once, and its mail stays.
+
+    The caller holds the account's lease: a sync that is at work goes on with the old server.
+    """
+    with db.transaction():
+        db.write(
+            "set_server",
+            account_id=known.id,
+            provider=provider,
+            imap_host=imap.host,
+            imap_port=imap.port,
+            imap_security=imap.security,
+            username=username,
+            refused=False,
+        )
+        if (known.imap.host, known.imap.port, known.username) != (imap.host, imap.port, username):
+            _forget_places(db, known.id)
 
 
 def set_all_folders(db: Database, known: Account, *, all_folders: bool) -> None:

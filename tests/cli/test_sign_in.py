@@ -32,9 +32,10 @@ class Company:
     dovecot: DovecotServer
 
     def connect(self, *options: str) -> list[str]:
+        kept = () if any(option.endswith("-command") for option in options) else ("--store-secret", "file")
         return [
-            *("connect", self.address, "--ca-file", str(self.dovecot.ca_file)),
-            *("--store-secret", "file", "--since", "all", "--visibility", "private", *options),
+            *("connect", self.address, "--ca-file", str(self.dovecot.ca_file), *kept),
+            *("--since", "all", "--visibility", "private", *options),
         ]
 
     def sign_in(self, told: str) -> str:
