@@ -167,10 +167,13 @@ def _reconnect(
 def _forget_places(db: Database, account_id: int) -> None:
     """Forget where emails are on the server, because it is another one or another's mailbox.
 
-    UIDs belong to a server (RFC 9051, 2.3.1.1): the new one may give the same to other emails.
+    UIDs belong to a server (RFC 9051, 2.3.1.1), and so do object ids (RFC 8474, 4): the new one may give
+    the same to other emails.
     """
     db.write("forget_account_places", account_id=account_id)
+    db.write("forget_account_screened", account_id=account_id)
     db.write("forget_account_uids", account_id=account_id)
+    db.write("forget_account_object_ids", account_id=account_id)
 
 
 def add_alias(db: Database, known: Account, address: str) -> None:

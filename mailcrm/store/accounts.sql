@@ -104,6 +104,13 @@ DELETE FROM main.placement WHERE folder_id IN (SELECT f.id FROM folder f WHERE f
 UPDATE main.folder SET uidvalidity = NULL, highestmodseq = NULL, highest_uid = 0, mark = NULL
 WHERE account_id = :account_id
 
+-- forget_account_screened --
+DELETE FROM main.screened WHERE folder_id IN (SELECT f.id FROM folder f WHERE f.account_id = :account_id)
+
+-- forget_account_object_ids --
+-- The server's own names of emails (RFC 8474, 4), which alone have a blank in them.
+DELETE FROM main.email_identity WHERE account_id = :account_id AND identity LIKE '% %'
+
 -- reconnect_account --
 UPDATE main.account_connection
 SET provider = :provider, imap_host = :imap_host, imap_port = :imap_port, imap_security = :imap_security,

@@ -205,6 +205,50 @@ def test_a_browser_of_this_machine_brings_the_answer(company: Company, tmp_path:
     company.desk.run("sync")
 
 
+def test_who_looks_for_a_browser_is_told_no_password(company: Company, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    asked = programs / "xdg-settings"
+    asked.write_text(f"#!/bin/sh\n/usr/bin/env >{tmp_path}/seen\nexit 1\n")
+    asked.chmod(0o755)
+    code, told = company.desk.talk(
+        *company.connect("--personal"),
+        said=[("Address of the page: ", company.sign_in)],
+        DISPLAY=":0",
+        PATH=f"{programs}",
+        MAILCRM_PASSWORD_BOB_EXAMPLE_COM="plantedpassword",
+        PGPASSWORD="plantedpassword",
+    )
+    assert code == 0, told
+    seen = (tmp_path / "seen").read_text()
+    assert "DISPLAY" in seen
+    assert "plantedpassword" not in seen
+
+
+def test_somebody_else_who_signed_in_is_said(company: Company) -> None:
+    mine, company.issuer.user = company.issuer.user, "other@example.com"
+    try:
+        code, told = company.desk.talk(
+            *company.connect("--personal"), said=[("Address of the page: ", company.sign_in)]
+        )
+    finally:
+        company.issuer.user = mine
+    assert code == 77, told
+    assert f"Sign in as {company.address}" in told
+    assert "reauth" not in told
+    assert not company.desk.store.exists()
+
+
+def test_a_command_for_tokens_is_tried_again_by_reauth(company: Company, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(company.issuer.issue(company.address)[0])
+    company.desk.run(*company.connect("--no-input", "--token-command", f"cat {token}"))
+    company.desk.run("account", "reauth", "--no-input")
+    token.write_text("worn-out")
+    assert company.desk.try_to("account", "reauth", "--no-input").code == 77
+    assert "token_command" in company.desk.config.read_text()
+
+
 def test_a_sign_in_needs_a_person_or_a_device_code(company: Company) -> None:
     done = company.desk.try_to(*company.connect("--no-input"))
     assert done.code == 2
