@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,9 +15,7 @@ import pytest
 
 from tests.cli.desk import LETTERS, YESTERDAY, Desk
 from tests.servers.authorization import AuthorizationServer
-from tests.servers.certificates import Authority
 from tests.servers.dovecot import DovecotServer
-from tests.servers.fixtures import require_dovecot
 
 _USERS = count(1)
 
@@ -48,43 +46,28 @@ class Company:
         return self.issuer.asked["refresh_token"]
 
 
-@pytest.fixture(scope="session")
-def own_issuer(authority: Authority) -> Iterator[AuthorizationServer]:
-    server = AuthorizationServer(authority)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def own_dovecot(own_issuer: AuthorizationServer) -> Iterator[DovecotServer]:
-    require_dovecot()
-    server = DovecotServer(introspection=own_issuer.plain_introspection_endpoint)
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def company(new_desk: Desk, own_issuer: AuthorizationServer, own_dovecot: DovecotServer) -> Company:
+def company(new_desk: Desk, introspection: AuthorizationServer, oauth2_dovecot: DovecotServer) -> Company:
     address = f"ann{next(_USERS)}@example.com"
     for folder, raw, flags in LETTERS:
-        own_dovecot.append(address, folder, raw, YESTERDAY, flags)
-    own_issuer.user = address
-    own_issuer.asked.clear()
+        oauth2_dovecot.append(address, folder, raw, YESTERDAY, flags)
+    introspection.user = address
+    introspection.asked.clear()
     new_desk.config.parent.mkdir(parents=True)
     new_desk.config.write_text(
         f"""
-{own_issuer.toml("mycorp")}
+{introspection.toml("mycorp")}
 [providers.mycorp]
 name = "My company"
 domains = ["example.com"]
-imap = "imaps://localhost:{own_dovecot.tls_port}"
+imap = "imaps://localhost:{oauth2_dovecot.tls_port}"
 username = "email"
 sign_in = ["OAuth2"]
 oauth2 = "mycorp"
 hint = "My company wants a sign-in with OAuth2."
 """
     )
-    return Company(desk=new_desk, address=address, issuer=own_issuer, dovecot=own_dovecot)
+    return Company(desk=new_desk, address=address, issuer=introspection, dovecot=oauth2_dovecot)
 
 
 @pytest.fixture
