@@ -93,14 +93,15 @@ def redeem(issuer: Issuer, asked: Asked, answer_url: str, now: datetime) -> Toke
     )
     answer = _ask(issuer, issuer.token_endpoint, body)
     if "error" in answer:
-        raise _refused(SignInFailed, issuer, answer, secret=(code, asked.verifier))
+        raise _refused(issuer, answer, code, asked.verifier)
     return _tokens(issuer, answer, now)
 
 
 def refresh(issuer: Issuer, tokens: Tokens, now: datetime) -> Tokens:
     """Return renewed tokens; they replace the old ones, whose refresh token may be void from then on.
 
-    Raises SignInNeeded when the issuer refuses for good; ConnectError, ProtocolError, ConfigError.
+    `tokens` are of this issuer and client. Raises SignInNeeded when the issuer refuses for a reason that
+    a person has to see to; ConnectError, also for any other refusal; ProtocolError, ConfigError.
     """
     from oauthlib.oauth2 import WebApplicationClient
 
@@ -116,7 +117,7 @@ def refresh(issuer: Issuer, tokens: Tokens, now: datetime) -> Tokens:
     )
     answer = _ask(issuer, issuer.token_endpoint, body)
     if "error" in answer:
-        raise _refused(SignInNeeded, issuer, answer, secret=(tokens.refresh_token,))
+        raise _not_renewed(issuer, answer, tokens.refresh_token)
     return _tokens(issuer, answer, now, refresh_token=tokens.refresh_token)
 
 
@@ -133,7 +134,7 @@ def ask_device(issuer: Issuer) -> DeviceCode:
     body = urlencode({"client_id": issuer.client_id, "scope": " ".join(issuer.scopes)})
     answer = _ask(issuer, issuer.device_authorization_endpoint, body)
     if "error" in answer:
-        raise _refused(SignInFailed, issuer, answer)
+        raise _refused(issuer, answer)
     # Drafts of RFC 8628 said verification_url, and Google still does.
     uri = _url(answer.get("verification_uri", answer.get("verification_url")))
     device_code, user_code = answer.get("device_code"), answer.get("user_code")
@@ -185,7 +186,7 @@ def wait_for_device(
             case "slow_down":
                 interval += 5
             case _ if "error" in answer:
-                raise _refused(SignInFailed, issuer, answer, secret=(code.device_code,))
+                raise _refused(issuer, answer, code.device_code)
             case _:
                 return _tokens(issuer, answer, now)
     raise SignInFailed("The code was not used in time.", hint=_START_AGAIN)
@@ -216,7 +217,7 @@ def _code(issuer: Issuer, asked: Asked, pasted: str) -> str:
             hint=f"{_START_AGAIN} Use the address that mailcrm shows then, and no older one.",
         )
     if "error" in answer:
-        raise _refused(SignInFailed, issuer, answer)
+        raise _refused(issuer, answer)
     code = answer.get("code", "")
     if not _CODE.fullmatch(code):
         raise _unreadable()
@@ -259,9 +260,13 @@ def _ask(issuer: Issuer, endpoint: str, body: str) -> Mapping[str, Any]:
     if "error" not in said and answer.status == 200:
         return said
     error = said.get("error")
-    if error in ("server_error", "temporarily_unavailable"):
-        raise ConnectError(f"{host} cannot answer now.", hint="Try again in a while.")
-    return {**said, "error": error if isinstance(error, str) else f"HTTP status {answer.status}"}
+    # What is no text is no answer of OAuth2 (RFC 6749, 5.2) but of what stands before it: Google's front
+    # end says {"error": {"status": "RESOURCE_EXHAUSTED"}} with status 403.
+    if not isinstance(error, str) or error in ("server_error", "temporarily_unavailable"):
+        raise ConnectError(
+            f"{host} cannot answer now (HTTP status {answer.status}).", hint="Try again in a while."
+        )
+    return said
 
 
 def _tokens(
@@ -376,24 +381,36 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def _refused(
-    error: type[SignInFailed | SignInNeeded],
-    issuer: Issuer,
-    answer: Mapping[str, Any],
-    *,
-    secret: tuple[str, ...] = (),
-) -> SignInFailed | SignInNeeded:
-    """Return the error for an answer that says `error`; `secret` is what it must not repeat."""
-    text = printable(_without((*secret, issuer.client_secret or ""), _said(answer)))
+def _refused(issuer: Issuer, answer: Mapping[str, Any], *secret: str) -> SignInFailed:
+    """Return the error for a sign-in that was answered with `error`; it does not repeat what is `secret`."""
+    text = _told(issuer, answer, secret)
+    unknown = "The code was not accepted." if "invalid_grant" in text else "The sign-in was refused."
+    sentence, hint = _known(text) or (unknown, _START_AGAIN)
+    return SignInFailed(f"{sentence} {_host(issuer)} says: {text}", hint=hint)
+
+
+def _not_renewed(issuer: Issuer, answer: Mapping[str, Any], *secret: str) -> SignInNeeded | ConnectError:
+    """Return the error for a renewal that was answered with `error`: SignInNeeded where a person can help."""
+    text = _told(issuer, answer, secret)
+    known = _known(text) or ((_OLD_SIGN_IN, "") if "invalid_grant" in text else None)
+    if known is None:
+        return ConnectError(
+            f"{_host(issuer)} did not renew the sign-in. It says: {text}", hint="Try again in a while."
+        )
+    sentence, hint = known
+    return SignInNeeded(f"{sentence} {_host(issuer)} says: {text}", hint=hint)
+
+
+def _known(text: str) -> tuple[str, str] | None:
+    """Return our sentence and the hint for what an issuer said, or None."""
     for pattern, sentence, hint in _KNOWN:
         if re.search(pattern, text, re.IGNORECASE):
-            return error(f"{sentence} {_host(issuer)} says: {text}", hint=hint)
-    if error is SignInNeeded and "invalid_grant" in text:
-        return error(f"{_OLD_SIGN_IN} {_host(issuer)} says: {text}")
-    sentence = "The code was not accepted." if "invalid_grant" in text else "The sign-in was refused."
-    return error(
-        f"{sentence} {_host(issuer)} says: {text}", hint=_START_AGAIN if error is SignInFailed else ""
-    )
+            return sentence, hint
+    return None
+
+
+def _told(issuer: Issuer, answer: Mapping[str, Any], secret: Iterable[str]) -> str:
+    return printable(_without((*secret, issuer.client_secret or ""), _said(answer)))
 
 
 def _said(answer: Mapping[str, Any]) -> str:

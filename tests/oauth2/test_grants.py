@@ -452,7 +452,6 @@ REFUSALS = [
     ("unauthorized_client", "", "this way to sign in", "desktop"),
     ("unsupported_grant_type", "", "this way to sign in", "desktop"),
     ("access_denied", "", "denied", ""),
-    ("something_new", "It is new.", "refused", ""),
 ]
 
 
@@ -478,14 +477,38 @@ def test_a_refusal_with_status_200_is_one(server: AuthorizationServer, here: Iss
         signed_in(server, here)
 
 
-@pytest.mark.parametrize("answer", [{}, {"error": {"code": 400}}, {"error": None}, {"error": ["x"]}])
-def test_a_refusal_without_a_word_is_one(
-    server: AuthorizationServer, here: Issuer, answer: dict[str, Any]
+@pytest.mark.parametrize("error", ["something_new", "invalid_request", "slow_down", ""])
+def test_a_refusal_that_nobody_knows_is_no_reason_to_sign_in_again(
+    server: AuthorizationServer, here: Issuer, error: str
 ) -> None:
     tokens = signed_in(server, here)
-    server.instead["/token"] = says(answer, 400)
-    with pytest.raises(SignInNeeded):
+    server.instead["/token"] = says({"error": error, "error_description": "It is new."}, 400)
+    with pytest.raises(SignInFailed, match=r"refused\. localhost says: .*It is new"):
+        signed_in(server, here)
+    with pytest.raises(ConnectError, match=r"It says: .*It is new") as told:
         refresh(here, tokens, NOW)
+    assert told.value.hint == "Try again in a while."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"error": None},
+        {"error": ["x"]},
+        {"error": {"code": 403, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded."}},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403, 408])
+def test_an_answer_without_a_word_of_oauth2_is_of_something_else_and_asked_later(
+    server: AuthorizationServer, here: Issuer, answer: dict[str, Any], status: int
+) -> None:
+    tokens = signed_in(server, here)
+    server.instead["/token"] = says(answer, status)
+    with pytest.raises(ConnectError, match=f"localhost cannot answer now .HTTP status {status}."):
+        refresh(here, tokens, NOW)
+    with pytest.raises(ConnectError):
+        signed_in(server, here)
 
 
 def test_the_words_of_a_server_are_cleaned(server: AuthorizationServer, here: Issuer) -> None:
