@@ -105,10 +105,6 @@ def refresh(issuer: Issuer, tokens: Tokens, now: datetime) -> Tokens:
     """
     from oauthlib.oauth2 import WebApplicationClient
 
-    if (tokens.token_endpoint, tokens.client_id) != (issuer.token_endpoint, issuer.client_id):
-        raise SignInNeeded(
-            f"The sign-in was made with another client or at another issuer than {_host(issuer)}."
-        )
     if tokens.refresh_token is None:
         raise SignInNeeded(f"{_host(issuer)} gave no refresh token, and the access token has expired.")
     # RFC 6749, 6: without a scope the granted ones are meant.

@@ -262,18 +262,6 @@ def test_a_refresh_without_a_refresh_token_is_a_sign_in(server: AuthorizationSer
         refresh(here, tokens, NOW)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"token_endpoint": "https://localhost:1/elsewhere"}, {"client_id": "another"}]
-)
-def test_a_refresh_token_is_sent_to_its_own_issuer_only(
-    server: AuthorizationServer, here: Issuer, changes: dict[str, Any]
-) -> None:
-    tokens = signed_in(server, here)
-    with pytest.raises(SignInNeeded, match="with another client or at another issuer"):
-        refresh(replace(here, **changes), tokens, NOW)
-    assert server.asked["refresh_token"] == 0
-
-
 # What issuers answer with.
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from mailcrm.commands.oauth_setup import STEPS
 from mailcrm.config import OAuth2Client
 from mailcrm.core.errors import ConfigError
 from mailcrm.oauth2.issuers import FIXED_PORT, KNOWN, Issuer, issuer
+from mailcrm.providers.presets import ISSUERS
 
 CLIENT = OAuth2Client(client_id="a-client")
 OWN = OAuth2Client(
@@ -29,6 +31,11 @@ def test_a_client_id_is_all_that_a_known_issuer_needs(name: str) -> None:
         "http://127.0.0.1:4711/",
         "http://localhost:4711",
     }
+
+
+def test_every_issuer_that_is_known_can_be_named_and_set_up() -> None:
+    assert tuple(KNOWN) == ISSUERS
+    assert tuple(STEPS) == ISSUERS
 
 
 def test_no_client_is_shipped() -> None:
