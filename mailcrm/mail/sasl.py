@@ -1,31 +1,26 @@
-"""What is said to log in (SASL, RFC 4422), and what must not be repeated of it.
+"""What is said to log in (SASL, RFC 4422).
 
 Bytes in and bytes out, the same for IMAP and SMTP: how they travel is left to `mailcrm.mail.wire` and
 `mailcrm.mail.smtp`, what a refusal means to `mailcrm.mail.refusals`.
 """
 
 import binascii
-import itertools
 import json
 import unicodedata
 from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mailcrm.core.credentials import AccessToken
 from mailcrm.core.errors import AuthError, ConfigError, LogInBlocked
 from mailcrm.core.model import Endpoint
-from mailcrm.core.printable import TEXT_LIMIT, printable
+from mailcrm.core.printable import printable
 
 #: The answer that gives up, for IMAP (RFC 9051, 6.2.2) and SMTP (RFC 4954, 4) alike.
 CANCEL = b"*"
 #: A longer tale of an error tells nobody anything.
 _CHALLENGE_LIMIT = 8_192
-#: A secret of fewer characters stands in any text, and what is hidden would tell it.
-_TOLD_APART = 4
-#: So many characters of a secret in a row are of use to somebody.
-_TELLING = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,36 +116,6 @@ def error_told(challenge: bytes) -> str:
         return ""
     words = [f"{name} {told[name]}" for name in ("status", "scope") if isinstance(told.get(name), str | int)]
     return printable(", ".join(words))
-
-
-def masked(said: str | bytes, secret: str) -> str:
-    """Return a server's text, cut to what is of use, with `…` for the secret, or a part of it, in any dress.
-
-    A server may repeat the command that it refuses, as it was sent: quoted, or in Base64 after other bytes.
-    """
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    text = text[: 4 * TEXT_LIMIT]
-    hidden = [False] * len(text)
-    for form in _dresses(secret):
-        size = min(len(form), _TELLING)
-        for start in range(len(text) - size + 1):
-            if text[start : start + size] in form:
-                hidden[start : start + size] = [True] * size
-    runs = itertools.groupby(zip(hidden, text, strict=True), key=lambda pair: pair[0])
-    return "".join("…" if secretive else "".join(c for _, c in run) for secretive, run in runs)
-
-
-def _dresses(secret: str) -> Iterator[str]:
-    if len(secret) < _TOLD_APART:
-        return
-    yield secret
-    yield secret.replace("\\", "\\\\").replace('"', '\\"')
-    data = secret.encode()
-    for before, mixed in enumerate((0, 2, 3)):
-        # The characters at both ends hold bits of the neighbours, too.
-        form = b64encode(bytes(before) + data).decode()[mixed : (before + len(data)) * 8 // 6]
-        if len(form) >= len(secret):
-            yield form
 
 
 def _speakable(said: str) -> str:

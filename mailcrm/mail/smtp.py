@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import AuthError, ConnectError, LogInBlocked, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
-from mailcrm.core.printable import printable
+from mailcrm.core.printable import masked, printable
 from mailcrm.mail import refusals, sasl
 from mailcrm.mail.wire import connect, harmless, tls
 
@@ -165,8 +165,8 @@ def _exchange(
 
 
 def _refused(code: int, said: bytes, challenge: bytes, credential: Credential) -> MailError:
-    text = sasl.masked(said, credential.secret)
-    reason = sasl.masked(sasl.error_told(challenge), credential.secret)
+    text = masked(said, credential.secret)
+    reason = masked(sasl.error_told(challenge), credential.secret)
     if _SENDING_OFF.search(text):
         return LogInBlocked(
             "The provider does not let mail programs send from this account. "

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import ConfigError, MailError, ProtocolError
 from mailcrm.core.model import Endpoint, Security
+from mailcrm.core.printable import masked
 from mailcrm.mail import refusals, sasl
 
 #: The most that the answers to one command may hold, in bytes, besides the emails asked for: room
@@ -358,14 +359,14 @@ def _authenticate(wire: Wire, endpoint: Endpoint, username: str, credential: Cre
             case AccessToken():
                 done, reason = _with_token(wire, endpoint, username, credential)
     except imaplib.IMAP4.abort as error:
-        raise _aborted(endpoint, sasl.masked(said_in(error), credential.secret)) from None
+        raise _aborted(endpoint, masked(said_in(error), credential.secret)) from None
     except OSError as error:
         raise refusals.unreachable(endpoint, error) from error
     if done.status != "OK":
-        said = sasl.masked(done.text, credential.secret)
+        said = masked(done.text, credential.secret)
         if isinstance(credential, Password):
             raise refusals.log_in_refused(said)
-        raise refusals.token_refused(said, sasl.masked(reason, credential.secret))
+        raise refusals.token_refused(said, masked(reason, credential.secret))
 
 
 def _with_password(wire: Wire, endpoint: Endpoint, username: str, password: str) -> Done:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from mailcrm import https
 from mailcrm.core.errors import ConnectError, ProtocolError, SignInFailed, SignInNeeded
-from mailcrm.core.printable import printable
+from mailcrm.core.printable import masked, printable
 from mailcrm.oauth2.issuers import Issuer
 from mailcrm.oauth2.tokens import Tokens
 
@@ -127,7 +127,10 @@ def ask_device(issuer: Issuer) -> DeviceCode:
             f"{_host(issuer)} does not sign in by a code for another device.",
             hint="Sign in with a web browser.",
         )
-    body = urlencode({"client_id": issuer.client_id, "scope": " ".join(issuer.scopes)})
+    form = {"client_id": issuer.client_id, "scope": " ".join(issuer.scopes)}
+    if issuer.client_secret is not None:
+        form["client_secret"] = issuer.client_secret
+    body = urlencode(form)
     answer = _ask(issuer, issuer.device_authorization_endpoint, body)
     if "error" in answer:
         raise _refused(issuer, answer)
@@ -406,17 +409,10 @@ def _known(text: str) -> tuple[str, str] | None:
 
 
 def _told(issuer: Issuer, answer: Mapping[str, Any], secret: Iterable[str]) -> str:
-    return printable(_without((*secret, issuer.client_secret or ""), _said(answer)))
-
-
-def _said(answer: Mapping[str, Any]) -> str:
-    return ": ".join(
+    """Return what an issuer says, without what nobody else may see."""
+    said = ": ".join(
         said for key in ("error", "error_description") if isinstance(said := answer.get(key), str) and said
     )
-
-
-def _without(secret: Iterable[str], text: str) -> str:
-    for one in secret:
-        if one:
-            text = text.replace(one, "…")
-    return text
+    for one in (*secret, issuer.client_secret or ""):
+        said = masked(said, one)
+    return printable(said)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mailcrm.core.credentials import AccessToken
 from mailcrm.core.errors import AuthError, ConfigError
 from mailcrm.core.model import Endpoint, Security
-from mailcrm.core.printable import TEXT_LIMIT
+from mailcrm.core.printable import TEXT_LIMIT, masked
 from mailcrm.mail import sasl
 
 ENDPOINT = Endpoint(host="server.example.com", port=143, security=Security.STARTTLS)
@@ -139,7 +139,7 @@ SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_siz
 @settings(max_examples=100)
 def test_a_secret_that_a_server_repeats_is_hidden(secret: str, before: bytes, after: bytes) -> None:
     text = "no " + b64encode(before + secret.encode() + after).decode() + " and " + secret + " end"
-    seen = sasl.masked(text, secret)
+    seen = masked(text, secret)
     assert secret not in seen
     for word in seen.replace("…", " ").split():
         # What is left of the Base64 is of the neighbours, and of at most one byte of the secret.
@@ -148,13 +148,13 @@ def test_a_secret_that_a_server_repeats_is_hidden(secret: str, before: bytes, af
 
 def test_a_part_of_a_token_is_hidden_too() -> None:
     secret = "ya29." + "".join(chr(ord("a") + i * i * 7 % 26) for i in range(200))
-    assert sasl.masked(f"bad token {secret[20:60]}", secret) == "bad token …"
-    assert sasl.masked(f"bad token {secret}"[:300], secret) == "bad token …"
+    assert masked(f"bad token {secret[20:60]}", secret) == "bad token …"
+    assert masked(f"bad token {secret}"[:300], secret) == "bad token …"
 
 
 def test_words_that_are_not_of_the_secret_stay() -> None:
     said = "[AUTHENTICATIONFAILED] Invalid credentials (Failure)"
-    assert sasl.masked(said, "Invalid") == "[AUTHENTICATIONFAILED] … credentials (Failure)"
-    assert sasl.masked(said, "another secret, longer than sixteen") == said
+    assert masked(said, "Invalid") == "[AUTHENTICATIONFAILED] … credentials (Failure)"
+    assert masked(said, "another secret, longer than sixteen") == said
     for short in ("", "e", "ed"):
-        assert sasl.masked(said, short) == said
+        assert masked(said, short) == said

@@ -54,6 +54,17 @@ def test_a_typed_code_becomes_tokens(server: AuthorizationServer, here: Issuer) 
     assert server.asked["device_code"] == 3
 
 
+def test_a_client_with_a_secret_proves_who_it_is_from_the_first_question(
+    server: AuthorizationServer, here: Issuer
+) -> None:
+    server.client_secret = "client secret"
+    known = replace(here, client_secret="client secret")
+    code = ask_device(known)
+    assert wait(known, code, Clock({1: lambda: server.approve(code.user_code)})).access_token
+    with pytest.raises(SignInFailed, match="does not know the client"):
+        ask_device(here)
+
+
 def test_the_server_says_how_often_to_ask(server: AuthorizationServer, here: Issuer) -> None:
     server.device_interval, server.slow_downs = 2, 2
     code = ask_device(here)

@@ -3,11 +3,12 @@
 import json
 import logging
 import traceback
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -526,6 +527,28 @@ def test_no_secret_is_repeated(server: AuthorizationServer) -> None:
         with pytest.raises(MailcrmError, match="bad …!") as told:
             ask()
         assert secret not in "".join(traceback.format_exception(told.value))
+
+
+DRESSES: list[Callable[[str], str]] = [
+    quote_plus,
+    lambda secret: quote_plus(secret).replace("%2F", "%2f"),
+    lambda secret: b64encode(secret.encode()).decode(),
+]
+
+
+@pytest.mark.parametrize("quoted", DRESSES)
+def test_no_secret_is_repeated_in_the_dress_that_it_was_sent_in(
+    server: AuthorizationServer, here: Issuer, quoted: Callable[[str], str]
+) -> None:
+    known = replace(here, client_secret="client/secret+1=")
+    tokens = replace(signed_in(server, here), refresh_token="1//0a/refresh/token")
+    for secret in ("client/secret+1=", "1//0a/refresh/token"):
+        server.instead["/token"] = says(
+            {"error": "invalid_grant", "error_description": f"bad: x={quoted(secret)}&"}, 400
+        )
+        with pytest.raises(SignInNeeded, match="bad: x=…") as told:
+            refresh(known, tokens, NOW)
+        assert quoted(secret).rstrip("=") not in str(told.value)
 
 
 def test_no_secret_is_logged(

@@ -315,7 +315,8 @@ class AuthorizationServer:
 
     def _device(self, form: dict[str, str]) -> Raw:
         self.asked["device"] += 1
-        if form.get("client_id") != self.client_id:
+        # RFC 8628, 3.1: clients prove who they are here, too.
+        if form.get("client_id") != self.client_id or form.get("client_secret") != self.client_secret:
             return _error("invalid_client", status=401)
         if not set(form.get("scope", "").split()) <= set(self.scope.split()):
             return _error("invalid_scope")
