@@ -85,22 +85,19 @@ def keep_tokens(address: str, host: str, tokens: "Tokens", *, place: SecretPlace
 
 
 def client_secret(config: Config, name: str) -> str | None:
-    """Return the secret by which an issuer knows the client of this name; None when it gave none.
+    """Return the secret by which an issuer knows the client of this name; None when there is none here.
 
-    Raises ConfigError, CredentialMissing.
+    Raises ConfigError, and CredentialMissing when its command fails.
     """
-    from mailcrm.oauth2.issuers import KNOWN
-
     client = _client(config, name)
     if client.client_secret_command is not None:
         return keychain.run_command(client.client_secret_command, "client_secret_command")
     try:
         found = keychain.stored(keychain.client_secret_of(name, client.client_id), secrets=secrets_folder())
     except CredentialMissing:
-        # A keyring that does not open need not hold up a client that has no secret.
-        if name in KNOWN and not KNOWN[name].client_secret:
-            return None
-        raise
+        # A keyring that does not open need not hold up a client that has no secret, as most have none that
+        # sign in where no desktop is. An issuer that misses one says so.
+        return None
     return None if found is None else found[0]
 
 

@@ -602,20 +602,37 @@ def test_the_secret_of_the_client_comes_from_where_it_is_kept(
     server.client_secret = "client-secret"
     sign_in(server, left=-HOUR)
     assert credential(config, account()) == AccessToken(server.latest)
-    desktop.locked = True
-    with pytest.raises(CredentialMissing, match="client secret for example"):
-        client_secret(config, ISSUER)
+    assert client_secret(config, ISSUER) == "client-secret"
 
 
+@pytest.mark.parametrize("name", ["microsoft", "google", ISSUER])
 def test_a_client_without_a_secret_needs_no_keyring(
+    server: Issuing, home: Path, desktop: Keyring, name: str
+) -> None:
+    config = Config(
+        path=home / "config.toml",
+        store="",
+        accounts={ANN: AccountConfig(host=HOST, oauth2=name)},
+        oauth2={name: server.client()},
+    )
+    sign_in(server, left=-HOUR)
+    assert client_secret(config, name) is None
+    desktop.locked = True
+    assert credential(config, account()) == AccessToken(server.latest)
+
+
+def test_a_secret_in_a_keyring_that_does_not_open_is_missed_by_the_issuer(
     server: Issuing, config: Config, desktop: Keyring
 ) -> None:
-    both = replace(config, oauth2={"microsoft": server.client(), "google": server.client()})
-    assert client_secret(both, "microsoft") is None
+    name = keychain.client_secret_of(ISSUER, server.client_id)
+    keychain.keep(name, "client-secret", place=SecretPlace.KEYRING, secrets=secrets_folder())
+    server.client_secret = "client-secret"
+    sign_in(server, left=-HOUR)
     desktop.locked = True
-    assert client_secret(both, "microsoft") is None
-    with pytest.raises(CredentialMissing, match="client secret for google"):
-        client_secret(both, "google")
+    with pytest.raises(SignInNeeded, match="does not know the client"):
+        credential(config, account())
+    desktop.locked = False
+    assert credential(config, account()) == AccessToken(server.latest)
 
 
 def test_a_wrong_command_for_the_secret_is_named(server: Issuing, home: Path) -> None:
