@@ -1,6 +1,6 @@
 """A round: which accounts have their turn now, and how it went.
 
-An account that failed waits longer each time, one whose password was refused waits for a person, and
+An account that failed waits longer each time, one whose log-in was refused waits for a person, and
 one that downloaded what its provider allows in a day waits for the next. All of it is remembered in
 the store, so a round that cron starts knows what the last one met, on this machine or another
 (docs/decisions/0018-rounds.md). How one account is synced is left to `syncing`.
@@ -28,8 +28,10 @@ from mailcrm.core.errors import (
     MailcrmError,
     MailError,
     NotFound,
+    SignInNeeded,
     StoreBusy,
     Throttled,
+    TokenRefused,
     Waiting,
 )
 from mailcrm.core.events import AccountSkipped, AccountStarted, BatchSaved, SyncEvent
@@ -64,8 +66,14 @@ def daily_bytes(config: Config, account: Account) -> int | None:
 def held_back(turn: accounts.Turn, account: Account, now: datetime) -> MailcrmError | None:
     """Return why the account is not asked now: AuthError or Waiting; None when it has its turn."""
     if turn.refused:
-        return AuthError(
-            f"Not tried again, because servers lock accounts out. {turn.error}",
+        # The store keeps no more of an error than its words.
+        kind, why = (
+            (TokenRefused, "because somebody has to see to it")
+            if (turn.error or "").startswith(str(TokenRefused()))
+            else (AuthError, "because servers lock accounts out")
+        )
+        return kind(
+            f"Not tried again, {why}. {turn.error}",
             hint=f"Sign in anew: mailcrm account reauth {account.address}, "
             f"or try the same again: mailcrm sync {account.address}",
         )
@@ -172,6 +180,10 @@ def _asked(db: Database, account: Account, turn: accounts.Turn, terms: _Terms) -
         for event in _counted(db, account, turn, terms):
             moved = moved or isinstance(event, BatchSaved)
             yield event
+    except (CredentialMissing, ConfigError, SignInNeeded) as error:
+        # It is this machine that lacks something; another one may have it.
+        accounts.record_sync_error(db, account, str(error))
+        yield skipped(account, error)
     except AuthError as error:
         accounts.record_refusal(db, account, str(error))
         yield skipped(account, error)
@@ -192,9 +204,6 @@ def _asked(db: Database, account: Account, turn: accounts.Turn, terms: _Terms) -
         until = datetime.combine(_day(terms.clock()) + timedelta(days=1), time(), tzinfo=UTC)
         accounts.postpone(db, account, str(error), failures=0, until=until)
         yield skipped(account, error, until)
-    except (CredentialMissing, ConfigError) as error:
-        accounts.record_sync_error(db, account, str(error))
-        yield skipped(account, error)
 
 
 def _counted(db: Database, account: Account, turn: accounts.Turn, terms: _Terms) -> Events:

@@ -2,11 +2,15 @@
 
 A renewal may void the refresh token that it was made with, and two at once may void both (RFC 9700,
 4.14.2). So it is one process at a time that renews the tokens of an account, and what it gets is kept
-before it is used. Where secrets are kept is left to `keychain`, how tokens are asked for to `oauth2`.
+before it is used. A refusal is kept, too, and no issuer is asked twice for the same; it is this
+machine's alone, as others may have tokens that are good. Where secrets are kept is left to `keychain`,
+how tokens are asked for to `oauth2`.
 """
 
 import logging
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING
 from mailcrm import keychain
 from mailcrm.config import AccountConfig, Config, OAuth2Client, data_folder
 from mailcrm.core.credentials import AccessToken, Credential, Password
-from mailcrm.core.errors import ConfigError, CredentialMissing
+from mailcrm.core.errors import ConfigError, CredentialMissing, SignInNeeded
 from mailcrm.core.model import Account
 from mailcrm.keychain import SecretPlace
 
@@ -44,7 +48,7 @@ def credential(config: Config, account: Account) -> Credential:
         return AccessToken(keychain.run_command(here.token_command, "token_command"))
     if here.oauth2 is not None:
         tokens, _ = _kept(config, account, here.oauth2)
-        if _ends_soon(tokens, datetime.now(UTC)):
+        if tokens.refusal is not None or _ends_soon(tokens, datetime.now(UTC)):
             tokens = _renew(config, account, here.oauth2, tokens.access_token)
         return AccessToken(tokens.access_token)
     return Password(
@@ -158,19 +162,46 @@ def _ends_soon(tokens: "Tokens", now: datetime) -> bool:
 
 
 def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
-    """Return other tokens than those with the access token `stale`, and keep them."""
-    from mailcrm.oauth2.grants import refresh
+    """Return other tokens than those with the access token `stale`, and keep them.
 
+    Where the issuer refused before, it is asked with another client secret only.
+    """
     secret = keychain.tokens_of(account.address, account.imap.host)
+    configured = issuer_of(config, name)
     with keychain.alone(secret, secrets=secrets_folder()):
         tokens, place = _kept(config, account, name)
         if tokens.access_token != stale:
             # Another process was faster.
             return tokens
-        configured = issuer_of(config, name)
+        if tokens.refusal is not None and tokens.refusal.client_secret == _digest(configured):
+            raise SignInNeeded(tokens.refusal.said, hint=tokens.refusal.hint)
+
+        def keep(text: str) -> None:
+            keychain.replace(secret, text, place=place, secrets=secrets_folder())
+
         # A full disk, or a keyring that was locked meanwhile, is met while the old ones are still good.
-        keychain.replace(secret, tokens.to_json(), place=place, secrets=secrets_folder())
-        fresh = refresh(configured, tokens, datetime.now(UTC))
-        keychain.replace(secret, fresh.to_json(), place=place, secrets=secrets_folder())
+        keep(tokens.to_json())
+        fresh = _ask_and_keep(configured, tokens, keep)
     logger.info("account %d: the access token was renewed", account.id)
     return fresh
+
+
+def _ask_and_keep(configured: "Issuer", tokens: "Tokens", keep: Callable[[str], None]) -> "Tokens":
+    """Return renewed tokens that are kept, or keep why there are none, so that nobody asks again."""
+    from mailcrm.oauth2.grants import refresh
+    from mailcrm.oauth2.tokens import Refusal
+
+    try:
+        fresh = refresh(configured, tokens, datetime.now(UTC))
+    except SignInNeeded as error:
+        refusal = Refusal(said=str(error), hint=error.hint, client_secret=_digest(configured))
+        keep(replace(tokens, refusal=refusal).to_json())
+        raise
+    keep(fresh.to_json())
+    return fresh
+
+
+def _digest(configured: "Issuer") -> str:
+    import hashlib
+
+    return hashlib.sha256((configured.client_secret or "").encode()).hexdigest()

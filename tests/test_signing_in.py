@@ -39,7 +39,7 @@ from mailcrm.keychain import SecretPlace, environment_name
 from mailcrm.oauth2.tokens import Tokens
 from mailcrm.rounds import sync_accounts
 from mailcrm.signing_in import client_secret, credential, keep_tokens, renewed, secrets_folder
-from mailcrm.store import Database
+from mailcrm.store import Database, accounts
 from tests.conftest import NOW
 from tests.keyrings import Keyring
 from tests.leaks import traces, watched
@@ -47,7 +47,7 @@ from tests.mail.conformance import ModelMailbox
 from tests.servers.authorization import LOG_IN_PAGE, AuthorizationServer, Raw
 from tests.servers.certificates import Authority
 from tests.servers.model_imap import CAPABILITIES, ModelServer
-from tests.syncing.accounts import connect, letter
+from tests.syncing.accounts import connect, letter, only
 
 ANN = "ann@example.com"
 HOST = "127.0.0.1"
@@ -382,12 +382,46 @@ def test_after_a_revoked_sign_in_no_round_asks_again_until_a_person_signs_in(
 
     keep(-HOUR)
     server.revoke(known.address)
-    codes = [[event.code for event in a_round() if isinstance(event, AccountSkipped)] for _ in range(3)]
-    assert codes == [["sign_in_needed"], ["auth_failed"], ["auth_failed"]]
+    held = [only(a_round(insist=insist), AccountSkipped) for insist in (False, False, True)]
+    assert [one.code for (one,) in held] == ["sign_in_needed"] * 3
+    assert len({one.error for (one,) in held}) == 1
+    assert f"mailcrm account reauth {known.address}" in held[2][0].hint
     assert (server.renewals, mail.commands) == (1, [])
+    # It was this machine's sign-in; another one may have its own.
+    assert not accounts.turn(db, known, NOW.date()).refused
     keep(HOUR)
-    assert isinstance(a_round(insist=True)[-1], AccountFinished)
     assert isinstance(a_round()[-1], AccountFinished)
+
+
+def test_a_refused_renewal_is_remembered_with_its_hint_and_until_the_secret_is_another(
+    server: Issuing, home: Path
+) -> None:
+    server.client_secret = "new-secret"
+    old = sign_in(server, left=-HOUR)
+    config = configured(server, home, client_secret_command="echo old-secret")
+    said = []
+    for _ in range(3):
+        with pytest.raises(SignInNeeded, match="does not know the client") as raised:
+            credential(config, account())
+        said.append((str(raised.value), raised.value.hint))
+    assert len(set(said)) == 1
+    assert "secret if there is one" in said[0][1]
+    assert server.renewals == 1
+    assert replace(stored(), refusal=None) == old
+    config = configured(server, home, client_secret_command="echo new-secret")
+    assert credential(config, account()) == AccessToken(server.latest)
+    assert stored().refusal is None
+
+
+def test_a_token_that_the_server_refused_is_not_shown_to_it_again_without_a_renewal(
+    server: Issuing, config: Config, mail: ModelServer
+) -> None:
+    sign_in(server, left=timedelta(days=400))
+    server.revoke(ANN)
+    for _ in range(3):
+        with pytest.raises(SignInNeeded):
+            open_imap(config, at(mail))
+    assert server.renewals == sum("AUTHENTICATE" in command for command in mail.commands) == 1
 
 
 @pytest.mark.parametrize(
@@ -538,9 +572,9 @@ def test_a_client_is_found_however_its_name_is_written(server: Issuing, home: Pa
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"access_token": 1}', "\x00"])
-def test_tokens_that_are_damaged_want_a_new_sign_in(config: Config, text: str) -> None:
+def test_tokens_that_are_damaged_are_as_good_as_none(config: Config, text: str) -> None:
     keychain.keep(keychain.tokens_of(ANN, HOST), text, place=SecretPlace.FILE, secrets=secrets_folder())
-    with pytest.raises(SignInNeeded):
+    with pytest.raises(CredentialMissing, match="cannot be read"):
         credential(config, account())
 
 

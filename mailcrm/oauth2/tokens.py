@@ -4,10 +4,23 @@ Where they are kept is left to `keychain`.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 
-from mailcrm.core.errors import SignInNeeded
+from mailcrm.core.errors import CredentialMissing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """Why an issuer does not renew tokens, in words for a person, and what to do about it.
+
+    `client_secret` is the SHA-256 digest of the secret that it was asked with: with another one it may
+    answer otherwise.
+    """
+
+    said: str
+    hint: str
+    client_secret: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +28,8 @@ class Tokens:
     """What a sign-in gave.
 
     They are good for the client and the token endpoint that they name, and are sent to no other.
-    `expires_at` has a time zone; it is None when the issuer does not say how long a token lasts.
+    `expires_at` has a time zone; it is None when the issuer does not say how long a token lasts. With a
+    `refusal` a person has to sign in again.
     """
 
     access_token: str = field(repr=False)
@@ -23,6 +37,7 @@ class Tokens:
     expires_at: datetime | None
     token_endpoint: str
     client_id: str
+    refusal: Refusal | None = None
 
     def to_json(self) -> str:
         """Return them as one line of JSON, with the secrets in it."""
@@ -33,23 +48,27 @@ class Tokens:
                 "expires_at": self.expires_at and self.expires_at.isoformat(),
                 "token_endpoint": self.token_endpoint,
                 "client_id": self.client_id,
+                "refusal": self.refusal and asdict(self.refusal),
             }
         )
 
     @classmethod
     def from_json(cls, text: str) -> "Tokens":
-        """Return what `to_json` gave; raises SignInNeeded for anything else."""
+        """Return what `to_json` gave; raises CredentialMissing for anything else."""
         try:
             kept = json.loads(text)
-            expires_at = kept["expires_at"]
+            expires_at, refusal = kept["expires_at"], kept.get("refusal")
             tokens = cls(
                 access_token=kept["access_token"],
                 refresh_token=kept["refresh_token"],
                 expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
                 token_endpoint=kept["token_endpoint"],
                 client_id=kept["client_id"],
+                refusal=None
+                if refusal is None
+                else Refusal(**{one.name: str(refusal[one.name]) for one in fields(Refusal)}),
             )
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # Not chained: the text of a JSON error can hold a piece of a token.
             raise _unreadable() from None
         if (
@@ -63,5 +82,8 @@ class Tokens:
         return tokens
 
 
-def _unreadable() -> SignInNeeded:
-    return SignInNeeded("What is kept of the sign-in on this machine cannot be read.")
+def _unreadable() -> CredentialMissing:
+    return CredentialMissing(
+        "What is kept of the sign-in on this machine cannot be read.",
+        hint="Sign in again with `mailcrm account reauth`.",
+    )

@@ -20,7 +20,15 @@ from rich.console import Console
 
 from mailcrm.config import AccountConfig, Config, load, remember_account
 from mailcrm.core.credentials import Password
-from mailcrm.core.errors import ConfigError, ConnectError, ProtocolError, StoreUnavailable, Throttled
+from mailcrm.core.errors import (
+    ConfigError,
+    ConnectError,
+    ProtocolError,
+    SignInNeeded,
+    StoreUnavailable,
+    Throttled,
+    TokenRefused,
+)
 from mailcrm.core.events import (
     AccountFinished,
     AccountSkipped,
@@ -225,6 +233,32 @@ def test_a_refused_password_is_tried_again_by_nobody_but_a_person(db: Database, 
     model.password = "secret"
     assert skipped(a_round(db, [account])).code == "auth_failed"
     accounts.give_turn(db, account)
+    assert only(a_round(db, [account]), AccountFinished)[0].whole
+
+
+@pytest.mark.parametrize("refusal", [TokenRefused(), TokenRefused(f"{TokenRefused()} It says: status 400")])
+def test_a_refused_token_stays_one_while_it_waits_for_a_person(
+    db: Database, model: ModelServer, refusal: TokenRefused
+) -> None:
+    account = connect(db, ModelMailbox(model))
+    accounts.record_refusal(db, account, str(refusal))
+    event = skipped(a_round(db, [account]))
+    assert (event.code, event.exit_code) == ("token_refused", 77)
+    assert event.error == f"Not tried again, because somebody has to see to it. {refusal}"
+    assert f"account reauth {FIRST}" in event.hint
+    assert log_ins(model) == 0
+
+
+def test_a_sign_in_that_this_machine_lacks_does_not_stop_the_others(db: Database, model: ModelServer) -> None:
+    account = connect(db, ModelMailbox(model))
+
+    def refuse(_account: Account) -> ImapSession:
+        raise SignInNeeded("The sign-in is no longer good.")
+
+    events = sync_accounts(db, [account], refuse, clock=lambda: NOW, size_limit=1_000_000)
+    assert skipped(list(events)).code == "sign_in_needed"
+    turn = accounts.turn(db, account, TODAY)
+    assert (turn.refused, turn.next_retry_at, turn.error) == (False, None, "The sign-in is no longer good.")
     assert only(a_round(db, [account]), AccountFinished)[0].whole
 
 
