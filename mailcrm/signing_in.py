@@ -9,6 +9,7 @@ how tokens are asked for to `oauth2`.
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 #: A token is renewed this long before its end: clocks differ by minutes, and the log-in comes later.
 _AHEAD = timedelta(minutes=5)
+
+
+#: Renewals of which the answer is not kept yet; it may be all that is good of a sign-in.
+_under_way: set[object] = set()
 
 
 def secrets_folder() -> Path:
@@ -76,6 +81,19 @@ def renewed(config: Config, account: Account, refused: AccessToken) -> AccessTok
     else:
         return None
     return AccessToken(fresh) if fresh != refused.secret else None
+
+
+def let_renewals_end() -> None:
+    """Let SIGTERM end this process as ever, but after a renewal that is under way; for the main thread."""
+    import signal
+
+    def end(number: int, _frame: object) -> None:
+        while _under_way:
+            time.sleep(0.02)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def keep_tokens(address: str, host: str, tokens: "Tokens", *, place: SecretPlace) -> None:
@@ -166,7 +184,10 @@ def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
 
     Where the issuer refused before, it is asked with another client secret only.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     secret = keychain.tokens_of(account.address, account.imap.host)
+    # Before the others wait for us: its command may take a minute.
     configured = issuer_of(config, name)
     with keychain.alone(secret, secrets=secrets_folder()):
         tokens, place = _kept(config, account, name)
@@ -181,7 +202,9 @@ def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
 
         # A full disk, or a keyring that was locked meanwhile, is met while the old ones are still good.
         keep(tokens.to_json())
-        fresh = _ask_and_keep(configured, tokens, keep)
+        # Ctrl-C ends the wait for the thread, but not before the thread has ended.
+        with ThreadPoolExecutor(1) as thread:
+            fresh = thread.submit(_ask_and_keep, configured, tokens, keep).result()
     logger.info("account %d: the access token was renewed", account.id)
     return fresh
 
@@ -191,13 +214,17 @@ def _ask_and_keep(configured: "Issuer", tokens: "Tokens", keep: Callable[[str], 
     from mailcrm.oauth2.grants import refresh
     from mailcrm.oauth2.tokens import Refusal
 
+    one = object()
+    _under_way.add(one)
     try:
         fresh = refresh(configured, tokens, datetime.now(UTC))
+        keep(fresh.to_json())
     except SignInNeeded as error:
         refusal = Refusal(said=str(error), hint=error.hint, client_secret=_digest(configured))
         keep(replace(tokens, refusal=refusal).to_json())
         raise
-    keep(fresh.to_json())
+    finally:
+        _under_way.discard(one)
     return fresh
 
 

@@ -47,7 +47,7 @@ from tests.mail.conformance import ModelMailbox
 from tests.servers.authorization import LOG_IN_PAGE, AuthorizationServer, Raw
 from tests.servers.certificates import Authority
 from tests.servers.model_imap import CAPABILITIES, ModelServer
-from tests.syncing.accounts import connect, letter, only
+from tests.syncing.accounts import connect, letter, only, wait_until
 
 ANN = "ann@example.com"
 HOST = "127.0.0.1"
@@ -492,6 +492,62 @@ def test_a_process_killed_while_it_renews_leaves_what_was_there_and_no_lock(
             credential(config, account())
         assert sign_in(server, left=HOUR) == stored()
     assert credential(config, account()) == AccessToken(server.latest)
+
+
+def sync_at(home: Path, server: Issuing, mail: ModelServer) -> subprocess.Popen[bytes]:
+    """Connect an account, keep tokens of it that ended, and start to sync it."""
+    host, port = mail.endpoint.host, str(mail.endpoint.port)
+    where = ["--imap-host", host, "--imap-port", port, "--imap-security", "none", "--username", ANN]
+    opened_by = {environment_name(ANN): mail.password}
+    with mailcrm(home, "connect", ANN, *where, "--no-input", "--no-check", **opened_by) as connecting:
+        said = connecting.communicate(timeout=PATIENCE)
+    assert connecting.returncode == 0, said
+    (home / "config.toml").write_text(
+        f'[accounts."{ANN}"]\nhost = "{host}"\noauth2 = "{ISSUER}"\n\n{server.toml(ISSUER)}', "utf-8"
+    )
+    sign_in(server, left=-HOUR)
+    return mailcrm(home, "sync")
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_a_sync_that_is_told_to_end_keeps_what_it_asked_for_before(
+    server: Issuing, home: Path, mail: ModelServer, ended_by: signal.Signals
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer_late(_form: dict[str, str]) -> None:
+        asked.set()
+        go_on.wait(PATIENCE)
+
+    server.after_renewal = answer_late
+    with sync_at(home, server, mail) as syncing:
+        assert asked.wait(PATIENCE)
+        syncing.send_signal(ended_by)
+        with pytest.raises(subprocess.TimeoutExpired):
+            syncing.wait(0.5)
+        go_on.set()
+        syncing.communicate(timeout=PATIENCE)
+    assert syncing.returncode == (130 if ended_by is signal.SIGINT else -signal.SIGTERM)
+    assert stored().access_token == server.latest
+    assert mail.commands == []
+
+
+def test_the_others_do_not_wait_for_the_command_of_the_client_secret(
+    server: Issuing, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.client_secret = "client-secret"
+    sign_in(server, left=-HOUR)
+    command = f"touch {home}/asked; until test -e {home}/go; do sleep 0.02; done; echo client-secret"
+    slow = configured(server, home, client_secret_command=command)
+    waiting = threading.Thread(target=credential, args=(slow, account()))
+    waiting.start()
+    wait_until((home / "asked").exists)
+    monkeypatch.setattr(keychain, "_ALONE_SECONDS", 0.1)
+    quick = configured(server, home, client_secret_command="echo client-secret")
+    assert credential(quick, account()) == AccessToken(server.latest)
+    (home / "go").touch()
+    waiting.join(PATIENCE)
+    assert server.renewals == 1
 
 
 def test_a_place_that_cannot_be_written_is_met_before_the_refresh_token_is_spent(

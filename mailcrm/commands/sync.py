@@ -50,9 +50,11 @@ def sync(
     77: a password was refused.
     """
     from mailcrm.core.errors import NotFound
+    from mailcrm.signing_in import let_renewals_end
     from mailcrm.store import accounts, folders
 
     invocation: Invocation = context.obj
+    let_renewals_end()
     with invocation.open_store() as db:
         chosen = [accounts.account(db, text) for text in account] if account else accounts.accounts(db)
         chosen = list(dict.fromkeys(chosen))
