@@ -20,12 +20,13 @@ from mailcrm.core.errors import (
     MailcrmError,
     NotFound,
     SignInNeeded,
+    StoreBusy,
     TokenRefused,
 )
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
 from mailcrm.keychain import SecretName, SecretPlace, password_of, tokens_of
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
-from mailcrm.signing_in import credential, keep_tokens, renewed, secrets_folder
+from mailcrm.signing_in import credential, forget, keep_tokens, renewed, secrets_folder
 from mailcrm.store import accounts, folders, members
 from mailcrm.store.database import Database
 
@@ -212,10 +213,13 @@ def keep_credential(config: Config, login: Login) -> None:
 def _forget_unused(name: SecretName) -> bool:
     """Delete a secret that config.toml does not lead to any more, and say whether it is gone for sure."""
     try:
-        keychain.forget(name, secrets=secrets_folder())
+        forget(name)
     except (ConfigError, CredentialMissing):
         # A keyring that never opens must not keep the new one from being used.
         logger.info("the keyring was not asked whether it holds an older secret")
+        return False
+    except StoreBusy:
+        logger.info("another process was renewing the older tokens for so long that they stay")
         return False
     return True
 

@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from mailcrm.config import AccountConfig, Config, OAuth2Client, data_folder
 from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import ConfigError, CredentialMissing, SignInNeeded
 from mailcrm.core.model import Account
-from mailcrm.keychain import SecretPlace
+from mailcrm.keychain import SecretKind, SecretName, SecretPlace
 
 if TYPE_CHECKING:  # most accounts have a password
     from mailcrm.oauth2.issuers import Issuer
@@ -104,6 +105,23 @@ def keep_tokens(address: str, host: str, tokens: "Tokens", *, place: SecretPlace
     name = keychain.tokens_of(address, host)
     with keychain.alone(name, secrets=secrets_folder()):
         keychain.keep(name, tokens.to_json(), place=place, secrets=secrets_folder())
+
+
+def forget(name: SecretName) -> None:
+    """Delete a secret, and tokens when nobody renews them, who would keep the new ones afterwards.
+
+    Raises ConfigError, CredentialMissing, and StoreBusy while another process goes on renewing.
+    """
+    with keychain.alone(name, secrets=secrets_folder()) if _is_renewed(name) else nullcontext():
+        keychain.forget(name, secrets=secrets_folder())
+
+
+def _is_renewed(name: SecretName) -> bool:
+    """Tell whether a process may be renewing a secret."""
+    try:
+        return name.kind is SecretKind.TOKENS and keychain.stored(name, secrets=secrets_folder()) is not None
+    except (ConfigError, CredentialMissing):  # what cannot be read is not renewed
+        return False
 
 
 def client_secret(config: Config, name: str) -> str | None:

@@ -21,7 +21,7 @@ import keyring
 import pytest
 
 from mailcrm import keychain
-from mailcrm.accounts import KeptPassword, KeptTokens, Login, keep_credential, open_imap
+from mailcrm.accounts import KeptPassword, KeptTokens, Login, forget_secrets, keep_credential, open_imap
 from mailcrm.config import AccountConfig, Config, load
 from mailcrm.core.credentials import AccessToken, Password
 from mailcrm.core.errors import (
@@ -283,6 +283,64 @@ def test_a_sign_in_during_a_renewal_is_what_counts(server: Issuing, config: Conf
     renewing.join(PATIENCE)
     assert stored() == fresh
     assert server.renewals == 1
+
+
+def take_another_password(config: Config) -> None:
+    login = Login(
+        address=ANN,
+        imap=account().imap,
+        username=ANN,
+        ca_file=None,
+        credential=Password("password"),
+        source=KeptPassword(place=SecretPlace.FILE),
+    )
+    keep_credential(config, login)
+
+
+@pytest.mark.parametrize(
+    "end", [lambda _config: forget_secrets(account()), take_another_password], ids=["forget", "password"]
+)
+@pytest.mark.parametrize("place", SecretPlace)
+def test_tokens_that_are_deleted_during_a_renewal_do_not_come_back(
+    server: Issuing, config: Config, desktop: Keyring, place: SecretPlace, end: Callable[[Config], object]
+) -> None:
+    sign_in(server, left=-HOUR, place=place)
+    config.path.write_text("", "utf-8")
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer_late(_form: dict[str, str]) -> None:
+        asked.set()
+        go_on.wait(PATIENCE)
+
+    server.after_renewal = answer_late
+    renewing = threading.Thread(target=credential, args=(config, account()))
+    ending = threading.Thread(target=end, args=(config,))
+    renewing.start()
+    assert asked.wait(PATIENCE)
+    ending.start()
+    ending.join(0.3)
+    go_on.set()
+    for thread in (renewing, ending):
+        thread.join(PATIENCE)
+    assert keychain.stored(keychain.tokens_of(ANN, HOST), secrets=secrets_folder()) is None
+    assert not any("oauth2" in str(service) for service in desktop.passwords)
+
+
+def test_tokens_that_somebody_renews_all_the_time_are_not_said_to_be_gone(
+    server: Issuing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(server, left=HOUR)
+    monkeypatch.setattr(keychain, "_ALONE_SECONDS", 0.1)
+    with keychain.alone(keychain.tokens_of(ANN, HOST), secrets=secrets_folder()):
+        assert not forget_secrets(account())
+    assert forget_secrets(account())
+
+
+def test_tokens_that_others_can_read_are_deleted_all_the_same(server: Issuing) -> None:
+    sign_in(server, left=HOUR)
+    secrets_folder().chmod(0o755)
+    assert forget_secrets(account())
+    assert [path.name for path in secrets_folder().iterdir() if not path.name.startswith("lock=")] == []
 
 
 # A token that the mail server refuses.
