@@ -74,7 +74,7 @@ def sync(
             invocation, db, config, chosen, insist=bool(account), accept_deletions=accept_deletions
         )
         if watch:
-            _watch(invocation, db, config, chosen)
+            _watch(invocation, db, chosen)
         raise typer.Exit(code)
 
 
@@ -94,13 +94,23 @@ def run_sync(
     )
 
 
-def _watch(invocation: Invocation, db: "Database", config: "Config", chosen: Sequence[Account]) -> None:
-    """Sync whenever there may be something new, and tell only of what there is."""
+def _watch(invocation: Invocation, db: "Database", chosen: Sequence[Account]) -> None:
+    """Sync whenever there may be something new, and tell only of what there is.
+
+    It goes on for weeks, and by the settings of the moment: a person signs in otherwise meanwhile.
+    """
     from mailcrm.accounts import open_imap
+    from mailcrm.core.errors import ConfigError
     from mailcrm.watching import listening
 
-    with listening(chosen, partial(open_imap, config), every=_EVERY) as due:
+    with listening(chosen, lambda account: open_imap(invocation.config(), account), every=_EVERY) as due:
         for accounts in due:
+            try:
+                config = invocation.config()
+            except ConfigError as error:
+                # Somebody is writing it, perhaps.
+                invocation.display.warn(f"{error}")
+                continue
             events = _round(invocation, db, config, accounts, insist=False, accept_deletions=False)
             _follow(invocation, _news(events))
 

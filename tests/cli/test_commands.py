@@ -253,6 +253,35 @@ def test_a_watching_sync_stays_and_brings_what_comes_at_once(on_model: OnModel) 
             process.kill()
 
 
+def test_a_watching_sync_goes_by_the_settings_of_the_moment(on_model: OnModel) -> None:
+    desk, server = on_model.desk, on_model.server
+    with subprocess.Popen(
+        [sys.executable, "-m", "mailcrm", "sync", "--watch"],
+        env=desk.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            assert process.stdout.readline() == f"{ANN}: 8 new emails, complete\n"
+            while "IDLE" not in server.commands:
+                time.sleep(0.01)
+            before = desk.config.read_text()
+            desk.config.write_text("half a")
+            server.append("INBOX", letter("first@example.org", "News", "hello"))
+            assert "config.toml" in process.stderr.readline()
+            # Another way to sign in, and the old one is closed.
+            server.password = "another"
+            desk.config.write_text(before)
+            desk.run("account", "reauth", "--password-command", "echo another", "--no-input")
+            server.append("INBOX", letter("second@example.org", "News", "hello"))
+            assert process.stdout.readline() == f"{ANN}: 2 new emails, complete\n"
+        finally:
+            process.kill()
+
+
 # --- the shapes of answers --------------------------------------------------------------------------
 
 
