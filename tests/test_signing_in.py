@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -40,14 +41,25 @@ from mailcrm.oauth2.tokens import Tokens
 from mailcrm.rounds import sync_accounts
 from mailcrm.signing_in import client_secret, credential, keep_tokens, renewed, secrets_folder
 from mailcrm.store import Database, accounts
-from tests.conftest import NOW
+from mailcrm.syncing import sync_account
+from tests.conftest import FIRST, NOW
 from tests.keyrings import Keyring
 from tests.leaks import traces, watched
 from tests.mail.conformance import ModelMailbox
 from tests.servers.authorization import LOG_IN_PAGE, AuthorizationServer, Raw
 from tests.servers.certificates import Authority
-from tests.servers.model_imap import CAPABILITIES, ModelServer
-from tests.syncing.accounts import connect, letter, only, wait_until
+from tests.servers.model_imap import CAPABILITIES, HangUp, ModelServer
+from tests.syncing.accounts import (
+    check_integrity,
+    connect,
+    days_ago,
+    letter,
+    on_server,
+    only,
+    sqlite_store,
+    wait_until,
+)
+from tests.syncing.accounts import stored as stored_mail
 
 ANN = "ann@example.com"
 HOST = "127.0.0.1"
@@ -401,6 +413,60 @@ def test_a_second_refusal_stands_and_says_what_to_do(
     assert raised.value.hint == "Sign in again: mailcrm account reauth ann@example.com"
     assert server.renewals == 1
     assert sum("AUTHENTICATE" in command for command in mail.commands) == 2
+
+
+@pytest.mark.parametrize("moment", ["BODY.PEEK[]", "EXAMINE"])
+def test_a_session_that_ends_with_its_token_is_opened_anew_and_nothing_is_lost_or_doubled(
+    server: Issuing, home: Path, mail: ModelServer, moment: str
+) -> None:
+    path = home / "mailcrm.db"
+    db = sqlite_store(path).as_member(FIRST)
+    known = connect(db, ModelMailbox(mail))
+    config = replace(configured(server, home), accounts={known.address: AccountConfig(oauth2=ISSUER)})
+    for number in range(60):
+        folder = ("INBOX", "Sent")[number % 2]
+        mail.append(folder, letter(f"{number}@example.org", subject=f"letter {number}"), days_ago(number))
+    access, refresh = server.issue(known.address)
+    tokens = Tokens(
+        access_token=access,
+        refresh_token=refresh,
+        expires_at=datetime.now(UTC) + HOUR,
+        token_endpoint=server.token_endpoint,
+        client_id=server.client_id,
+    )
+    keep_tokens(known.address, known.imap.host, tokens, place=SecretPlace.FILE)
+    mail.token = access
+
+    def run_out(command: str, reply: bytes) -> bytes:
+        if moment in command and mail.token == access:
+            mail.token = "of nobody"
+            raise HangUp(b"* BYE Session invalidated - AccessTokenExpired\r\n")
+        return reply
+
+    def let_in(_form: dict[str, str]) -> None:
+        mail.token = server.latest
+
+    mail.twist = run_out
+    server.after_renewal = let_in
+
+    def a_sync() -> AccountFinished:
+        events = sync_account(
+            db, partial(open_imap, config, known), known, clock=lambda: NOW, size_limit=1_000_000
+        )
+        return only(events, AccountFinished)[0]
+
+    first = a_sync()
+    assert mail.token == server.latest
+    # A folder that was not even opened is left to the next sync, which says so.
+    assert first.whole is (moment == "BODY.PEEK[]")
+    assert first.whole or a_sync().whole
+    db.close()
+    found = stored_mail(f"sqlite:///{path}")
+    assert found.places == on_server(mail, ["INBOX", "Sent"])
+    assert len(found.emails) == 60
+    check_integrity(f"sqlite:///{path}")
+    assert max(Counter(mail.downloads).values()) <= 2
+    assert server.renewals == 1
 
 
 # A provider that says no, or nothing.
