@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailcrm import keychain
-from mailcrm.config import AccountConfig, Config, OAuth2Client, data_folder
+from mailcrm.config import Config, OAuth2Client, data_folder
 from mailcrm.core.credentials import AccessToken, Credential, Password
 from mailcrm.core.errors import ConfigError, CredentialMissing, SignInNeeded
 from mailcrm.core.model import Account
@@ -49,7 +49,7 @@ def credential(config: Config, account: Account) -> Credential:
     Raises CredentialMissing, ConfigError; of a renewal also SignInNeeded, ConnectError, ProtocolError,
     and StoreBusy while another process renews.
     """
-    here = _here(config, account)
+    here = config.reach(account.address, account.imap.host)
     if here.token_command is not None:
         return AccessToken(keychain.run_command(here.token_command, "token_command"))
     if here.oauth2 is not None:
@@ -74,7 +74,7 @@ def renewed(config: Config, account: Account, refused: AccessToken) -> AccessTok
     It may have been taken back before its time, or this machine's clock is wrong about the time. Raises
     what `credential` raises.
     """
-    here = _here(config, account)
+    here = config.reach(account.address, account.imap.host)
     if here.token_command is not None:
         fresh = keychain.run_command(here.token_command, "token_command")
     elif here.oauth2 is not None:
@@ -151,12 +151,6 @@ def issuer_of(config: Config, name: str) -> "Issuer":
     from mailcrm.oauth2.issuers import issuer
 
     return issuer(name, _client(config, name), client_secret(config, name))
-
-
-def _here(config: Config, account: Account) -> AccountConfig:
-    """Return what is configured for an account at its host: a command's secret is for no other."""
-    here = config.account(account.address)
-    return here if here.host in (None, account.imap.host) else AccountConfig()
 
 
 def _client(config: Config, name: str) -> OAuth2Client:

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from mailcrm.core.errors import ConfigError, ConnectError, CredentialMissing, MailError, Throttled
+from mailcrm.core.errors import (
+    ConfigError,
+    ConnectError,
+    CredentialMissing,
+    MailError,
+    StoreBusy,
+    Throttled,
+)
 from mailcrm.core.model import Account
 from mailcrm.mail.imap import ImapSession
 
@@ -87,7 +94,7 @@ class _Listener:
                         return
                     self._listen(self._imap)
             # The sync that the clock starts meets it, too, and tells it.
-            except (ConnectError, Throttled) as error:
+            except (ConnectError, Throttled, StoreBusy) as error:
                 logger.info("account %d is not listened to: %s", self._account.id, error)
                 asked = error.retry_after if isinstance(error, Throttled) else None
                 self._leaving.wait(max(_LOST, asked.total_seconds() if asked is not None else 0.0))
