@@ -241,6 +241,8 @@ def remember_account(config: Config, address: str, entry: AccountConfig) -> None
             table[key] = value
         elif key in table:
             del table[key]
+    if not table:
+        del entries[_spelled(entries, address)]
     _write(config.path, tomlkit.dumps(document))
 
 

@@ -187,7 +187,8 @@ def _failed(url: str, reason: object) -> ConnectError:
             why = _CERTIFICATE_ERRORS.get(reason.verify_code, printable(reason.verify_message))
             return ConnectError(
                 f"The certificate of {host} is not trusted: {why}.",
-                hint="Check this computer's clock, and that no network (a hotel's) puts itself in between.",
+                hint="Check this computer's clock, and that no network (a hotel's) puts itself in between. "
+                "Where the server is your own, ca_file beside its address in config.toml names its CA.",
             )
         case socket.gaierror():
             return ConnectError(f"The name {host} leads to no server.", hint=check)

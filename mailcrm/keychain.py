@@ -166,8 +166,9 @@ def run_command(command: str, key: str = "password_command") -> str:
         # Likewise.
         raise CredentialMissing(f"{key} printed something else than UTF-8 text.") from None
     if done.returncode or not _first_line(done.stdout):
+        failed = f"failed with exit code {done.returncode}" if done.returncode else "printed nothing"
         raise CredentialMissing(
-            f"{key} failed with exit code {done.returncode} or printed nothing.",
+            f"{key} {failed}.",
             hint="Run the command by hand and see what it says.",
         )
     return _first_line(done.stdout)

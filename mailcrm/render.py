@@ -226,6 +226,24 @@ class Display:
         """Say to the person that something went wrong, also when they want quiet."""
         self._say(visible(sentence))
 
+    def items(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Say a list to the person, each with its mark before it, unless they want quiet."""
+        if self.quiet:
+            return
+        if not sys.stderr.isatty():
+            for mark, text in rows:
+                self._say(f"{mark} {visible(text)}")
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(justify="right")
+        grid.add_column(overflow="fold")
+        for mark, text in rows:
+            grid.add_row(Text(mark), Text(visible(text)))
+        self.console(sys.stderr).print(grid)
+
     def instruct(self, sentence: str) -> None:
         """Say to the person what they have to do now, also when they want quiet."""
         self._say(visible(sentence))

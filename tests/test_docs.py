@@ -478,7 +478,7 @@ team list
 provider list
 provider show gmail
 provider detect me@gmail.com
-account oauth-setup google --client-id x --client-secret-command 'echo secret'
+account oauth-setup google --client-id x.apps.googleusercontent.com --client-secret-command 'echo secret'
 account disconnect me@example.com
 """.splitlines()
 

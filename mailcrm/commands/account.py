@@ -9,6 +9,7 @@ from mailcrm.commands.invocation import Invocation
 from mailcrm.core.model import CreateContacts, Endpoint, Security
 
 if TYPE_CHECKING:
+    from mailcrm.config import Config
     from mailcrm.core.model import Account
     from mailcrm.render import Cell
 
@@ -70,6 +71,7 @@ def show(context: typer.Context, account: _Address = None) -> None:
         ("owner", row.owner),
         ("provider", row.provider),
         ("imap", f"{row.imap.host}:{row.imap.port} ({row.imap.security.value}) as {row.username}"),
+        ("sign-in", credentials.opened_by(invocation.config(), row) or "not known on this machine"),
         ("new threads", _default(row)),
         ("history from", row.history_start.date().isoformat() if row.history_start else "the beginning"),
         ("link contacts", "yes" if row.auto_link_contacts else "no"),
@@ -119,13 +121,14 @@ def set_account(
     """Change settings of an account; stored mail stays as it is."""
     from contextlib import ExitStack
 
-    from mailcrm.accounts import choose_all_folders, choose_folders, forget_secrets, set_server
+    from mailcrm.accounts import choose_all_folders, choose_folders, set_server
     from mailcrm.core.errors import UsageError
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
     if folder and all_folders:
         raise UsageError("Choose folders with --folder, or --all-folders, not both.")
+    config = invocation.config()
     moves = (imap_host, imap_port, imap_security, username) != (None, None, None, None)
     with invocation.open_store() as db, ExitStack() as held:
         row = accounts.account(db, account)
@@ -156,13 +159,11 @@ def set_account(
         if moves:
             server = _other_server(row.imap, imap_host, imap_port, imap_security)
             name = row.username if username is None else answers.username(username)
-            set_server(db, invocation.config(), row, server, name)
+            set_server(db, config, row, server, name)
         changed = accounts.account(db, row.address)
     sentence = f"{changed.address} is set."
     if changed.imap.host != row.imap.host:
-        if not forget_secrets(row):
-            invocation.display.warn(_NOT_ASKED)
-        sentence += f" What opened {row.imap.host} is deleted. Next: mailcrm account reauth {row.address}"
+        sentence += _left_behind(invocation, config, row)
     invocation.display.done(sentence, changed)
 
 
@@ -197,6 +198,7 @@ def show_folders(context: typer.Context, account: _Address = None) -> None:
 def check(context: typer.Context, account: _Address = None) -> None:
     """Log in to an account's servers, and say what the one that gives mail can do."""
     from mailcrm.accounts import check_smtp, open_imap
+    from mailcrm.advising import presets_of
     from mailcrm.core.errors import MailError
     from mailcrm.store import accounts
 
@@ -204,7 +206,7 @@ def check(context: typer.Context, account: _Address = None) -> None:
     config = invocation.config()
     with invocation.open_store() as db:
         row = accounts.account(db, account)
-    with credentials.first_contact(), open_imap(config, row) as imap:
+    with credentials.first_contact(presets_of(config).of_host(row.imap.host)), open_imap(config, row) as imap:
         capabilities = sorted(imap.capabilities)
     _give_turn(invocation, row)
     # Mail is read without it, so a refusal is told and is no failure.
@@ -272,13 +274,13 @@ def reauth(
         given = replace(given, token_command=here.token_command, place=None)
     elif here.host is not None:
         before = credentials.Auth.PASSWORD if here.oauth2 is None else credentials.Auth.OAUTH2
-    how = credentials.chosen_auth(invocation, given, door, before=before)
-    login, _ = credentials.log_in(invocation, given, door, how)
+    way = credentials.chosen_way(invocation, given, door, before=before)
+    login, _ = credentials.log_in(invocation, given, door, way)
     keep_credential(config, login)
     _give_turn(invocation, row)
     invocation.display.done(
         f"{row.address} has its new password."
-        if how is credentials.Auth.PASSWORD
+        if way.auth is credentials.Auth.PASSWORD
         else f"{row.address} is signed in again.",
         {"account": row.address},
     )
@@ -309,6 +311,17 @@ def _give_turn(invocation: Invocation, row: "Account") -> None:
 
     with invocation.open_store() as db:
         accounts.give_turn(db, row)
+
+
+def _left_behind(invocation: Invocation, config: "Config", row: "Account") -> str:
+    """Delete what opened the server that an account has left, and say so."""
+    from mailcrm.accounts import forget_secrets
+
+    if not forget_secrets(row):
+        invocation.display.warn(_NOT_ASKED)
+    opened = credentials.opened_by(config, row)
+    gone = f" What opened {row.imap.host} ({opened}) is deleted, ca_file with it." if opened else ""
+    return f"{gone} Next: mailcrm account reauth {row.address}"
 
 
 def _other_server(old: Endpoint, host: str | None, port: int | None, security: Security | None) -> Endpoint:

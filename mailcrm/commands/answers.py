@@ -58,7 +58,7 @@ def line() -> str:
     except UnicodeDecodeError as error:
         raise UsageError("Standard input is no text in UTF-8.") from error
     if not said:
-        raise UsageError("Standard input is empty.", hint="It has to begin with the line that was announced.")
+        raise UsageError("Standard input is empty.", hint="Nothing was given, so nothing was done.")
     return said
 
 
@@ -108,7 +108,7 @@ def asked(
         try:
             return meaning(said)
         except (UsageError, NotFound) as error:
-            invocation.display.warn(str(error))
+            invocation.display.warn(f"{error} {error.hint}".rstrip())
 
 
 def agree(invocation: Invocation, question: str, doing: str, *, yes: bool, hint: str) -> None:

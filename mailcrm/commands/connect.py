@@ -104,7 +104,8 @@ def connect(
         username=answers.username(username) if username else server.username,
         preset=preset,
     )
-    how = credentials.chosen_auth(invocation, given, door)
+    way = credentials.chosen_way(invocation, given, door)
+    credentials.show_preparation(invocation, door, way)
     choices = _ask(
         invocation, personal=personal, team=team, people=member, visibility=visibility, since=since
     )
@@ -116,7 +117,7 @@ def connect(
         folders=tuple(folder) if folder else None,
     )
     # Nothing is stored, no store is made, before the server let us in.
-    login, offered = credentials.log_in(invocation, given, door, how, check=not no_check)
+    login, offered = credentials.log_in(invocation, given, door, way, check=not no_check)
     _make_store_if_new(invocation, own)
     with invocation.open_store() as db:
         with db.transaction():
@@ -148,7 +149,7 @@ def _refuse_connected(invocation: Invocation, address: str) -> None:
         if any(known.address == address for known in accounts.accounts(db)):
             raise AlreadyExists(
                 f"{address} is connected already.",
-                hint=f"For a new password: mailcrm account reauth {address}",
+                hint=f"To sign in anew: mailcrm account reauth {address}",
             )
 
 

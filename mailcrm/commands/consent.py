@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import typer
-
 from mailcrm.commands import answers
 from mailcrm.commands.invocation import Invocation
 
@@ -66,8 +64,10 @@ def _in_browser(invocation: Invocation, issuer: "Issuer", address: str) -> "Toke
 
     with Listener(port=issuer.redirect_port or 0) as listener:
         asked = grants.begin(issuer, address, listener.port)
-        invocation.display.instruct(f"Sign in as {address} in the browser. If none opens, open this address:")
+        instruct = invocation.display.instruct
+        instruct(f"Sign in as {address} in the browser. If none opens, open this address on this machine:")
         invocation.display.url(asked.url)
+        instruct(f"mailcrm waits {_PATIENCE // 60} minutes for it. On another machine: --flow paste")
         with _no_secrets_in_environment():
             webbrowser.open(asked.url)
         answer = listener.wait(asked.state, _PATIENCE)
@@ -75,7 +75,6 @@ def _in_browser(invocation: Invocation, issuer: "Issuer", address: str) -> "Toke
 
 
 def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
-    from mailcrm.core.errors import SignInFailed
     from mailcrm.oauth2 import grants
     from mailcrm.oauth2.issuers import FIXED_PORT
 
@@ -90,12 +89,10 @@ def _pasted(invocation: Invocation, issuer: "Issuer", address: str) -> "Tokens":
         with suppress(ImportError):  # not every Python has it
             # Else the terminal cuts the line at 4,095 characters (termios(3)), and Microsoft's are longer.
             import readline  # noqa: F401
-        answer = str(typer.prompt("Address of the page", err=True))
-    else:
-        answer = answers.line()
-    if not answer.strip():
-        raise SignInFailed("No address was pasted.", hint="Try again.")
-    return grants.redeem(issuer, asked, answer, _now())
+        return answers.asked(
+            invocation, "Address of the page", lambda text: grants.redeem(issuer, asked, text, _now())
+        )
+    return grants.redeem(issuer, asked, answers.line(), _now())
 
 
 def _with_device_code(invocation: Invocation, issuer: "Issuer") -> "Tokens":
@@ -105,6 +102,7 @@ def _with_device_code(invocation: Invocation, issuer: "Issuer") -> "Tokens":
     invocation.display.instruct(
         f"Open {code.verification_uri} in a browser, on any machine, and type this code: {code.user_code}"
     )
+    invocation.display.instruct(f"mailcrm waits; the code is good for {code.expires_in // 60} minutes.")
     return grants.wait_for_device(issuer, code, clock=_now, sleep=time.sleep)
 
 

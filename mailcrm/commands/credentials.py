@@ -21,7 +21,8 @@ from mailcrm.core.credentials import AccessToken, Credential, Password
 
 if TYPE_CHECKING:
     from mailcrm.accounts import Login, Offered, Source
-    from mailcrm.core.model import Endpoint
+    from mailcrm.config import Config
+    from mailcrm.core.model import Account, Endpoint
     from mailcrm.providers.presets import Preset
 
 #: How often a password is asked for before a wrong one is an error; servers lock accounts out.
@@ -105,16 +106,68 @@ class Door:
     preset: "Preset | None"
 
 
-def chosen_auth(invocation: Invocation, given: Given, door: Door, *, before: Auth | None = None) -> Auth:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """How the door is opened: with what, as which client of OAuth2, and where a secret of it is kept."""
+
+    auth: Auth
+    client: str | None
+    place: keychain.SecretPlace | None
+
+
+def chosen_way(invocation: Invocation, given: Given, door: Door, *, before: Auth | None = None) -> Way:
     """Return how to sign in: as the options say, as it was `before`, or as the provider wants it.
 
-    Raises ConfigError where it has to be OAuth2 and no client for that is set up.
+    Raises ConfigError where it has to be OAuth2 and no client for that is set up, and where there is no
+    place for what has to be kept.
     """
     auth = _wanted(invocation, given, door, before)
     # A command brings the token of a client that is its own.
-    if auth is Auth.OAUTH2 and given.token_command is None:
-        _client(invocation, door)
-    return auth
+    client = _client(invocation, door) if auth is Auth.OAUTH2 and given.token_command is None else None
+    kept = client is not None or given.password_stdin or _is_typed(invocation, given, door, auth)
+    place = None
+    if kept:
+        what = "the password" if auth is Auth.PASSWORD else "the sign-in"
+        place = secret_place(invocation, given.place or _kept_at(door), what)
+    return Way(auth=auth, client=client, place=place)
+
+
+def _is_typed(invocation: Invocation, given: Given, door: Door, auth: Auth) -> bool:
+    return (
+        auth is Auth.PASSWORD
+        and given.password_command is None
+        and not _in_environment(door.address)
+        and invocation.may_ask()
+    )
+
+
+def _kept_at(door: Door) -> keychain.SecretPlace | None:
+    from mailcrm.accounts import kept_at
+
+    return kept_at(door.address, door.imap.host)
+
+
+def show_preparation(invocation: Invocation, door: Door, way: Way) -> None:
+    """Say to a person what has to be prepared for this way, before anything is typed."""
+    preset = door.preset
+    if not invocation.may_ask() or preset is None:
+        return
+    if way.auth is Auth.OAUTH2:
+        if way.client is not None:
+            invocation.display.note(f"You sign in with OAuth2, by the client {way.client} of config.toml.")
+        return
+    if _takes_no_password(preset):
+        invocation.display.warn(f"{preset.name} is not known to take a password. {preset.hint}")
+    elif preset.steps or preset.hint:
+        invocation.display.items([("·", step) for step in preset.steps or (preset.hint,)])
+        if preset.page:
+            invocation.display.note(f"See {preset.page}")
+
+
+def _takes_no_password(preset: "Preset") -> bool:
+    from mailcrm.providers.presets import SignIn
+
+    return preset.sign_in == (SignIn.OAUTH2,)
 
 
 def _wanted(invocation: Invocation, given: Given, door: Door, before: Auth | None) -> Auth:
@@ -128,7 +181,7 @@ def _wanted(invocation: Invocation, given: Given, door: Door, before: Auth | Non
     kinds = () if door.preset is None else door.preset.sign_in
     has_password = given.password_stdin or given.password_command is not None
     if has_password or (before is None and _in_environment(door.address)):
-        if door.preset is not None and kinds == (SignIn.OAUTH2,):
+        if door.preset is not None and before is not Auth.PASSWORD and _takes_no_password(door.preset):
             raise ConfigError(
                 f"{door.preset.name} takes no password, only a sign-in with OAuth2.",
                 hint=f"{door.preset.hint} (With --auth password the password is tried all the same.)",
@@ -140,7 +193,7 @@ def _wanted(invocation: Invocation, given: Given, door: Door, before: Auth | Non
         return Auth.PASSWORD
     # Who set up a client wants to use it.
     is_set_up = door.preset.oauth2 in invocation.config().oauth2
-    return Auth.OAUTH2 if is_set_up or kinds == (SignIn.OAUTH2,) else Auth.PASSWORD
+    return Auth.OAUTH2 if is_set_up or _takes_no_password(door.preset) else Auth.PASSWORD
 
 
 def _client(invocation: Invocation, door: Door) -> str:
@@ -148,6 +201,10 @@ def _client(invocation: Invocation, door: Door) -> str:
     from mailcrm.core.errors import ConfigError
 
     preset = door.preset
+    if preset is not None and preset.oauth2 is None and preset.sign_in:
+        raise ConfigError(
+            f"{preset.name} is not known to let programs like mailcrm sign in with OAuth2.", hint=preset.hint
+        )
     if preset is None or preset.oauth2 is None:
         raise ConfigError(
             f"mailcrm does not know where to sign in for {door.imap.host} with OAuth2.",
@@ -163,24 +220,18 @@ def _client(invocation: Invocation, door: Door) -> str:
 
 
 def log_in(
-    invocation: Invocation, given: Given, door: Door, auth: Auth, *, check: bool = True
+    invocation: Invocation, given: Given, door: Door, way: Way, *, check: bool = True
 ) -> "tuple[Login, tuple[Offered, ...]]":
     """Get what opens the door, prove that it does, and return it with the server's folders.
 
     A wrong password that somebody typed is asked for again. Without `check` nothing is proved, and no
     folders are known. Raises MailError, ConfigError, CredentialMissing or SignInFailed.
     """
-    from mailcrm.accounts import KeptPassword, Login, log_in_once
+    from mailcrm.accounts import Login, log_in_once
     from mailcrm.core.errors import AuthError, LogInBlocked
     from mailcrm.providers.presets import SignIn
 
-    source: Source
-    if given.token_command is not None:
-        credential, source = _from_token_command(given.token_command, run=check)
-    elif auth is Auth.OAUTH2:
-        credential, source = _from_sign_in(invocation, given, door)
-    else:
-        credential, source = _from_password(invocation, given, door, run=check)
+    credential, source = _obtained(invocation, given, door, way, run=check)
     login = Login(
         address=door.address,
         imap=door.imap,
@@ -191,10 +242,9 @@ def log_in(
     )
     if not check:
         return login, ()
-    typed = isinstance(source, KeptPassword) and not given.password_stdin
-    for _ in range(_ATTEMPTS - 1 if typed else 0):
+    for _ in range(_ATTEMPTS - 1 if _is_typed(invocation, given, door, way.auth) else 0):
         try:
-            with first_contact():
+            with first_contact(door.preset):
                 return login, log_in_once(invocation.config(), login)
         except AuthError as error:
             # Where passwords are not taken at all, another one would not help.
@@ -202,52 +252,44 @@ def log_in(
                 raise
             invocation.display.warn(f"{error} {error.hint}".rstrip())
         login = replace(login, credential=Password(_typed_password(door)))
-    with first_contact():
+    with first_contact(door.preset):
         return login, log_in_once(invocation.config(), login)
 
 
-def _from_token_command(command: str, *, run: bool) -> "tuple[Credential, Source]":
-    from mailcrm.accounts import TokenCommand
-
-    token = keychain.run_command(command, key="token_command") if run else ""
-    return AccessToken(token), TokenCommand(command=command)
-
-
-def _from_sign_in(invocation: Invocation, given: Given, door: Door) -> "tuple[Credential, Source]":
-    from mailcrm.accounts import KeptTokens, kept_at
-    from mailcrm.commands.consent import sign_in
-
-    client = _client(invocation, door)
-    place = secret_place(invocation, given.place or kept_at(door.address, door.imap.host))
-    tokens = sign_in(invocation, client, door.address, given.flow)
-    return AccessToken(tokens.access_token), KeptTokens(client=client, tokens=tokens, place=place)
-
-
-def _from_password(
-    invocation: Invocation, given: Given, door: Door, *, run: bool
+def _obtained(
+    invocation: Invocation, given: Given, door: Door, way: Way, *, run: bool
 ) -> "tuple[Credential, Source]":
-    from mailcrm.accounts import Environment, KeptPassword, PasswordCommand, kept_at
+    """Return what opens the door, and where it comes from later; without `run` no command is run."""
+    from mailcrm import accounts
+    from mailcrm.commands.consent import sign_in
     from mailcrm.core.errors import CredentialMissing
 
+    if given.token_command is not None:
+        token = keychain.run_command(given.token_command, key="token_command") if run else ""
+        return AccessToken(token), accounts.TokenCommand(command=given.token_command)
+    if way.client is not None and way.place is not None:
+        tokens = sign_in(invocation, way.client, door.address, given.flow)
+        kept = accounts.KeptTokens(client=way.client, tokens=tokens, place=way.place)
+        return AccessToken(tokens.access_token), kept
     if given.password_command is not None:
         password = keychain.run_command(given.password_command) if run else ""
-        return Password(password), PasswordCommand(command=given.password_command)
-    if not given.password_stdin and _in_environment(door.address):
-        return Password(os.environ[keychain.environment_name(door.address)]), Environment()
-    if not given.password_stdin and not invocation.may_ask():
-        needs = door.preset.hint if door.preset is not None else ""
-        raise CredentialMissing(
-            f"There is no password for {door.address}.",
-            hint="Use --password-stdin, --password-command CMD, or the variable "
-            f"{keychain.environment_name(door.address)}. {needs}".rstrip(),
-        )
-    place = secret_place(invocation, given.place or kept_at(door.address, door.imap.host))
-    if given.password_stdin:
-        return Password(answers.line()), KeptPassword(place=place)
-    return Password(_typed_password(door)), KeptPassword(place=place)
+        return Password(password), accounts.PasswordCommand(command=given.password_command)
+    if way.place is not None:
+        password = answers.line() if given.password_stdin else _typed_password(door)
+        return Password(password), accounts.KeptPassword(place=way.place)
+    variable = keychain.environment_name(door.address)
+    if variable in os.environ:
+        return Password(os.environ[variable]), accounts.Environment()
+    needs = door.preset.hint if door.preset is not None else ""
+    raise CredentialMissing(
+        f"There is no password for {door.address}.",
+        hint=f"Use --password-stdin, --password-command CMD, or the variable {variable}. {needs}".rstrip(),
+    )
 
 
-def secret_place(invocation: Invocation, place: keychain.SecretPlace | None) -> keychain.SecretPlace:
+def secret_place(
+    invocation: Invocation, place: keychain.SecretPlace | None, what: str
+) -> keychain.SecretPlace:
     """Return where a secret will be kept, before it is used; raises ConfigError without a keyring."""
     from mailcrm.core.errors import ConfigError
 
@@ -256,11 +298,23 @@ def secret_place(invocation: Invocation, place: keychain.SecretPlace | None) -> 
     try:
         keychain.require_keyring()
     except ConfigError:
-        question = "There is no keyring here. Keep the secret in a file that only you can read?"
-        if place is None and invocation.may_ask() and typer.confirm(question, err=True):
+        question = f"There is no keyring here. Keep {what} in a file that only you can read?"
+        if place is None and invocation.may_ask() and typer.confirm(question, default=True, err=True):
             return keychain.SecretPlace.FILE
         raise
     return keychain.SecretPlace.KEYRING
+
+
+def opened_by(config: "Config", account: "Account") -> str:
+    """Return what opens an account on this machine, or nothing when nobody has said it here."""
+    here = config.reach(account.address, account.imap.host)
+    if here.oauth2 is not None:
+        return f"OAuth2, client {here.oauth2}"
+    if here.token_command is not None:
+        return "an access token, printed by token_command"
+    if here.password_command is not None:
+        return "a password, printed by password_command"
+    return "" if here.host is None else "a password"
 
 
 def ca_file(invocation: Invocation, address: str, given: str | None) -> str | None:
@@ -271,7 +325,7 @@ def ca_file(invocation: Invocation, address: str, given: str | None) -> str | No
 
 
 @contextmanager
-def first_contact() -> Iterator[None]:
+def first_contact(preset: "Preset | None") -> Iterator[None]:
     """Say of a log-in that a person waits for what to do now; no sync will try again."""
     from mailcrm.core.errors import ConnectError, Throttled
 
@@ -279,8 +333,12 @@ def first_contact() -> Iterator[None]:
         yield
     except (ConnectError, Throttled) as error:
         if error.hint == type(error).hint:
-            waits = isinstance(error, Throttled)
-            error.hint = "Wait a while, then try again." if waits else "Check the server's name and port."
+            if isinstance(error, Throttled):
+                error.hint = "Wait a while, then try again."
+            elif preset is not None:
+                error.hint = "Check the network: this is the server of the provider."
+            else:
+                error.hint = "Check the server's name and port."
         raise
 
 

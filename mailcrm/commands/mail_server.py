@@ -13,7 +13,7 @@ from mailcrm.core.model import Endpoint, Security
 
 if TYPE_CHECKING:
     from mailcrm.providers.discovery import Discovery
-    from mailcrm.providers.presets import Preset, Server
+    from mailcrm.providers.presets import Preset, Presets, Server
 
 
 def found(
@@ -43,7 +43,6 @@ def detected(
 ) -> "Discovery":
     """Return what is known of the server of an address; raises NotFound for an unknown provider."""
     from mailcrm.advising import presets_of
-    from mailcrm.core.errors import NotFound
     from mailcrm.providers.discovery import discover, of_host, of_provider
 
     table = presets_of(invocation.config())
@@ -53,10 +52,7 @@ def detected(
         if ask_network and table.of_address(address) is None:
             invocation.display.note(f"Looking for the mail server of {address} …")
         return discover(address, table, network=ask_network)
-    preset = table.named(provider)
-    if preset is None:
-        raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
-    return of_provider(preset, address, table, network=ask_network, host=host)
+    return of_provider(named(table, provider), address, table, network=ask_network, host=host)
 
 
 def _accepted(invocation: Invocation, address: str, discovery: "Discovery") -> "tuple[Server, Preset | None]":
@@ -101,12 +97,26 @@ def _asked(invocation: Invocation, address: str, discovery: "Discovery") -> "Ser
 
 def _show(invocation: Invocation, discovery: "Discovery", server: "Server") -> None:
     """Say what was found, and by whom, to a person who is there to object."""
-    note, preset, imap = invocation.display.note, discovery.preset, server.imap
-    name = f"{preset.name}, " if preset is not None else ""
-    source = f", found by {discovery.source.value}" if discovery.source is not None else ""
-    note(f"{discovery.address}: {name}{imap.host}:{imap.port} ({imap.security.value}){source}")
-    if preset is not None and (preset.steps or preset.hint):
-        for step in preset.steps or (preset.hint,):
-            note(f"  · {step}")
-        if preset.page:
-            note(f"  · {preset.page}")
+    from mailcrm.providers.discovery import Source
+
+    imap = server.imap
+    name = f"{discovery.preset.name}, " if discovery.preset is not None else ""
+    source = "" if discovery.source in (None, Source.TABLE) else f", found by {discovery.source}"
+    invocation.display.note(
+        f"{discovery.address}: {name}{imap.host}:{imap.port} ({imap.security.value}){source}"
+    )
+
+
+def named(table: "Presets", text: str) -> "Preset":
+    """Return the provider with this id, or with this domain; raises NotFound with the nearest id."""
+    import difflib
+
+    from mailcrm.core.errors import NotFound
+
+    word = text.strip().lower()
+    preset = table.named(word) or table.of_address(f"x@{word.rpartition('@')[2]}")
+    if preset is None:
+        near = difflib.get_close_matches(word, [row.id for row in table.rows], n=1)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        raise NotFound(f"There is no provider {text!r}.", hint=f"{meant}See `mailcrm provider list`.")
+    return preset

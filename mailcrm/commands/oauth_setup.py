@@ -4,6 +4,7 @@ No client id ships with mailcrm: Google and Microsoft give one to each organizat
 one program does with a shared one ends it for all (docs/decisions/0032-oauth2.md).
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
@@ -30,7 +31,10 @@ STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ),
         ),
         "microsoft": (
-            "Open entra.microsoft.com, App registrations, New registration. Name: mailcrm for example.",
+            (
+                "Open entra.microsoft.com, App registrations, New registration. Name: mailcrm for example. "
+                "A personal account gets there with a free Azure account."
+            ),
             (
                 "Supported account types: any organizational directory and personal Microsoft accounts; or "
                 "this organization alone, then its Directory (tenant) ID is needed, too."
@@ -58,6 +62,18 @@ STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Ask Fastmail for an OAuth client: www.fastmail.com/for-developers/integrating/oauth.",
             "Redirect URI: http://127.0.0.1/",
             "Copy the client ID.",
+        ),
+    }
+)
+
+
+#: What a client ID looks like where it has one form: the wrong field is soon copied.
+_FORMS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "google": (r"[0-9a-z-]+\.apps\.googleusercontent\.com", "….apps.googleusercontent.com"),
+        "microsoft": (
+            r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+            "01234567-89ab-cdef-0123-456789abcdef",
         ),
     }
 )
@@ -107,9 +123,12 @@ def oauth_setup(
     if client_id is None:
         if not invocation.may_ask():
             raise UsageError("--client-id is needed when nobody can be asked.", hint="See docs/oauth.md.")
-        for number, step in enumerate(STEPS[name], start=1):
-            invocation.display.note(f"{number}. {step}")
-        client_id = answers.asked(invocation, "Client ID", str)
+        invocation.display.items([(f"{number}.", step) for number, step in enumerate(STEPS[name], start=1)])
+        client_id = answers.asked(invocation, "Client ID", lambda text: _client_id(name, text))
+        if name == "microsoft" and tenant is None:
+            tenant = answers.asked(
+                invocation, "Tenant (common, or the Directory ID of your organization)", str, default="common"
+            )
     secret = None
     if client_secret_stdin:
         secret = answers.line()
@@ -124,17 +143,28 @@ def oauth_setup(
     known = config.oauth2.get(name, OAuth2Client(client_id=""))
     client = replace(
         known,
-        client_id=answers.name(client_id, "client ID"),
+        client_id=_client_id(name, client_id),
         client_secret_command=client_secret_command or (None if secret else known.client_secret_command),
         tenant=tenant or known.tenant,
     )
-    place = credentials.secret_place(invocation, store_secret) if secret else None
+    place = credentials.secret_place(invocation, store_secret, "the client secret") if secret else None
     # A mistake is found before anything is written.
     issuer_with(name, client, secret)
     if secret and place is not None:
         keep_client_secret(name, client.client_id, secret, place=place)
     remember_client(config, name, client)
     invocation.display.done(
-        f"mailcrm is a client of {name} on this machine. Next: mailcrm connect YOUR-ADDRESS --auth oauth2",
+        f"mailcrm is a client of {name} on this machine. Next: mailcrm connect YOUR-ADDRESS",
         {"issuer": name, "client_id": client.client_id},
     )
+
+
+def _client_id(issuer: str, text: str) -> str:
+    """Return a client ID; raises UsageError for what cannot be one of this issuer."""
+    from mailcrm.core.errors import UsageError
+
+    said = answers.name(text, "client ID")
+    form, example = _FORMS.get(issuer, (r"[\x21-\x7e]+", "letters, digits and signs without a blank"))
+    if re.fullmatch(form, said) is None:
+        raise UsageError(f"{said!r} is no client ID of {issuer}.", hint=f"It looks like this: {example}")
+    return said

@@ -60,12 +60,10 @@ def show(
 ) -> None:
     """Show what mailcrm knows of a provider."""
     from mailcrm.advising import presets_of
-    from mailcrm.core.errors import NotFound
+    from mailcrm.commands.mail_server import named
 
     invocation: Invocation = context.obj
-    row = presets_of(invocation.config()).named(provider)
-    if row is None:
-        raise NotFound(f"There is no provider {provider!r}.", hint="See `mailcrm provider list`.")
+    row = named(presets_of(invocation.config()), provider)
     if invocation.display.as_json:
         invocation.display.document(row)
         return

@@ -231,7 +231,7 @@ class CredentialMissing(MailcrmError):
 
     code = "credential_missing"
     exit_code = 78
-    hint = "Set password_command for the account in config.toml, or run `mailcrm account reauth`."
+    hint = "Run `mailcrm account reauth`, or set password_command for the account in config.toml."
 
 
 class SignInFailed(MailcrmError):

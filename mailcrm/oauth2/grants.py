@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from mailcrm import https
-from mailcrm.core.errors import ConnectError, ProtocolError, SignInFailed, SignInNeeded
+from mailcrm.core.errors import ConnectError, ProtocolError, SignInFailed, SignInNeeded, UsageError
 from mailcrm.core.printable import masked, printable
 from mailcrm.oauth2.issuers import Issuer
 from mailcrm.oauth2.tokens import Tokens
@@ -26,6 +26,8 @@ _SECONDS = 30
 #: RFC 6749, appendix A: codes and tokens are printable ASCII. Anything else in a token would be read as
 #: a separator by a mail server's XOAUTH2.
 _CODE = re.compile(r"[\x20-\x7e]{1,8192}")
+#: Characters of the shortest code that is taken alone: what is shorter is a word, typed by mistake.
+_SHORTEST = 8
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 #: Ten years: Yandex has tokens for one, and a sum beyond the calendar is no time.
 _LONGEST = 315_360_000
@@ -79,8 +81,8 @@ def begin(issuer: Issuer, login_hint: str, port: int) -> Asked:
 def redeem(issuer: Issuer, asked: Asked, answer_url: str, now: datetime) -> Tokens:
     """Return the tokens for an answer: the address where the browser ended, or the bare code in it.
 
-    `answer_url` may be pasted by a person, with blanks and line breaks in it. Raises SignInFailed,
-    ConnectError, ProtocolError, ConfigError.
+    `answer_url` may be pasted by a person, with blanks and line breaks in it. Raises UsageError, before
+    anybody is asked, for what is no answer; SignInFailed, ConnectError, ProtocolError, ConfigError.
     """
     from oauthlib.oauth2 import WebApplicationClient
 
@@ -201,19 +203,23 @@ def _code(issuer: Issuer, asked: Asked, pasted: str) -> str:
     pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True)
     answer = dict(pairs)
     if "response_type" in answer:
-        raise SignInFailed(
+        raise UsageError(
             "This is the address where the sign-in begins.",
             hint="Open it in a web browser; after you have agreed there, paste the address where it ends.",
         )
     # RFC 6749, 3.1: no parameter stands there twice.
     if len(answer) < len(pairs):
         raise _unreadable()
-    if not hmac.compare_digest(
-        answer.get("state", "").encode("utf-8", "replace"), asked.state.encode("ascii")
-    ):
-        raise SignInFailed(
-            "The answer belongs to another sign-in.",
-            hint=f"{_START_AGAIN} Use the address that mailcrm shows then, and no older one.",
+    state = answer.get("state", "")
+    # Some leave it out of an error, which opens nothing.
+    if "error" in answer and not state:
+        raise _refused(issuer, answer)
+    if asked.state.startswith(state) and state != asked.state:
+        raise UsageError("The end of the address is missing.", hint="Copy all of it.")
+    if not hmac.compare_digest(state.encode("utf-8", "replace"), asked.state.encode("ascii")):
+        raise UsageError(
+            "This is the answer to another sign-in.",
+            hint="Open the address that is shown above, and paste the one where it ends.",
         )
     if "error" in answer:
         raise _refused(issuer, answer)
@@ -226,13 +232,13 @@ def _code(issuer: Issuer, asked: Asked, pasted: str) -> str:
 def _bare_code(text: str) -> str:
     """Return a code that was pasted alone: the verifier binds it to this sign-in (RFC 9700, 2.1.1)."""
     code = unquote(text.partition("&")[0])
-    if "://" in code or not _CODE.fullmatch(code):
+    if len(code) < _SHORTEST or "://" in code or not _CODE.fullmatch(code):
         raise _unreadable()
     return code
 
 
-def _unreadable() -> SignInFailed:
-    return SignInFailed(
+def _unreadable() -> UsageError:
+    return UsageError(
         "There is no code in what was pasted.",
         hint="Paste the whole address that the browser shows at the end, also when it shows an error page.",
     )

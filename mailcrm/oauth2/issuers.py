@@ -179,13 +179,14 @@ def issuer(name: str, client: Client, client_secret: str | None) -> Issuer:
 
 
 def _problems(made: Issuer, client: Client) -> list[str]:
+    if client.tenant is not None and not _TENANT.fullmatch(client.tenant):
+        # It stands in the endpoints, which would be called wrong, too.
+        return ["tenant is common, consumers, organizations or the id of a tenant"]
     found = []
     if not _VISIBLE.fullmatch(made.client_id):
         found.append("client_id is not one: it has no spaces, and letters of ASCII only")
     if client.tenant is not None and made.name != "microsoft":
         found.append("tenant is for microsoft only")
-    elif client.tenant is not None and not _TENANT.fullmatch(client.tenant):
-        found.append("tenant is common, consumers, organizations or the id of a tenant")
     for key, url in (
         ("authorization_endpoint", made.authorization_endpoint),
         ("token_endpoint", made.token_endpoint),

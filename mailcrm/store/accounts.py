@@ -105,7 +105,7 @@ def create_account(
         if known.address == address:
             raise AlreadyExists(
                 f"{address} is connected already.",
-                hint=f"For a new password: mailcrm account reauth {address}",
+                hint=f"To sign in anew: mailcrm account reauth {address}",
             )
     connection = {
         "provider": provider,

@@ -90,7 +90,10 @@ def test_what_opened_the_old_server_is_deleted_and_said(
         "account", "set", "--imap-host", "localhost", "--imap-port", str(other.endpoint.port)
     )
     assert done.code == 0
-    assert "What opened 127.0.0.1 is deleted. Next: mailcrm account reauth" in done.err
+    assert (
+        "What opened 127.0.0.1 (a password) is deleted, ca_file with it. Next: mailcrm account reauth"
+        in done.err
+    )
     assert secrets(new_desk) == []
     assert new_desk.try_to("sync").code == 78
 

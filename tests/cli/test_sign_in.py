@@ -132,6 +132,20 @@ def test_a_sign_in_that_was_taken_back_waits_for_a_person(signed_in: Company) ->
     desk.run("sync")
 
 
+def test_what_was_pasted_wrong_is_asked_for_again(company: Company) -> None:
+    code, told = company.desk.talk(
+        *company.connect("--personal"),
+        said=[
+            ("Address of the page: ", "hello\n"),
+            ("no code in what was pasted", "https://www.example.com/\n"),
+            ("no code in what was pasted", lambda told: company.sign_in(told)[:-40] + "\n"),
+            ("The end of the address is missing", company.sign_in),
+        ],
+    )
+    assert code == 0, told
+    assert company.issuer.asked["authorization_code"] == 1, "the issuer is asked with an answer only"
+
+
 def test_an_address_longer_than_a_line_of_a_terminal_can_be_pasted(company: Company) -> None:
     def paste(told: str) -> str:
         return company.sign_in(told).replace("?", f"?session_state={'x' * 6_000}&")

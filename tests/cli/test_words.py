@@ -133,12 +133,12 @@ def test_connect_asks_again_for_what_it_did_not_understand(new_desk: Desk, dovec
     code, told = new_desk.talk(
         *words,
         said=[
+            ("There is no keyring here", "y\n"),
             ("team share", "n\n"),
             ("Visibility", "secret\n"),
             ("Visibility", "private\n"),
             ("History from", "soon\n"),
             ("History from", "\n"),
-            ("There is no keyring here", "y\n"),
             (f"Password for {ANN}: ", "wrong\n"),
             (f"Password for {ANN}: ", f"{dovecot.password}\n"),
         ],
@@ -150,7 +150,12 @@ def test_connect_asks_again_for_what_it_did_not_understand(new_desk: Desk, dovec
 
 
 def test_connect_asks_for_a_server_and_ctrl_d_ends_it(new_desk: Desk) -> None:
-    said = [("IMAP server", "127.0.0.1\n"), ("team share", "\x04")]
+    said = [
+        ("IMAP server: ", "https://imap.example.com\n"),
+        ("Write it like imap.example.com", "127.0.0.1\n"),
+        ("There is no keyring here", "\n"),
+        ("team share", "\x04"),
+    ]
     code, told = new_desk.talk("connect", "ann@nowhere.example", said=said)
     assert code == 130
     assert told.endswith("\nmailcrm: stopped; nothing was stored.\n")
