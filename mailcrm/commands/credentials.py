@@ -135,6 +135,7 @@ def chosen_way(invocation: Invocation, given: Given, door: Door, *, before: Auth
 def _is_typed(invocation: Invocation, given: Given, door: Door, auth: Auth) -> bool:
     return (
         auth is Auth.PASSWORD
+        and not given.password_stdin
         and given.password_command is None
         and not _in_environment(door.address)
         and invocation.may_ask()
