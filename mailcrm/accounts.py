@@ -15,16 +15,13 @@ from mailcrm.advising import advised, presets_of
 from mailcrm.config import AccountConfig, Config, forget_account, remember_account
 from mailcrm.core.credentials import AccessToken, Credential
 from mailcrm.core.errors import (
-    ConfigError,
-    CredentialMissing,
     MailcrmError,
     NotFound,
     SignInNeeded,
-    StoreBusy,
     TokenRefused,
 )
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
-from mailcrm.keychain import SecretName, SecretPlace, password_of, tokens_of
+from mailcrm.keychain import KeyringClosed, SecretName, SecretPlace, password_of, tokens_of
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
 from mailcrm.signing_in import credential, forget, keep_tokens, renewed, secrets_folder
 from mailcrm.store import accounts, folders, members
@@ -211,15 +208,15 @@ def keep_credential(config: Config, login: Login) -> None:
 
 
 def _forget_unused(name: SecretName) -> bool:
-    """Delete a secret that config.toml does not lead to any more, and say whether it is gone for sure."""
+    """Delete a secret that config.toml does not lead to any more, and say whether it is gone for sure.
+
+    Raises ConfigError for a file that stays, StoreBusy while another process renews tokens.
+    """
     try:
         forget(name)
-    except (ConfigError, CredentialMissing):
-        # A keyring that never opens must not keep the new one from being used.
+    except KeyringClosed:
+        # One that never opens must not keep the new secret from being used.
         logger.info("the keyring was not asked whether it holds an older secret")
-        return False
-    except StoreBusy:
-        logger.info("another process was renewing the older tokens for so long that they stay")
         return False
     return True
 
@@ -241,7 +238,8 @@ def set_server(db: Database, config: Config, account: Account, imap: Endpoint, u
 def forget_secrets(account: Account) -> bool:
     """Delete the password and the tokens that this machine keeps for an account.
 
-    Says whether they are gone for sure: a keyring that does not open cannot be asked.
+    Says whether they are gone for sure: a keyring that does not open cannot be asked. Raises ConfigError
+    for a file that stays, StoreBusy while another process renews tokens.
     """
     gone = [_forget_unused(name(account.address, account.imap.host)) for name in (password_of, tokens_of)]
     return all(gone)
@@ -252,7 +250,7 @@ def kept_at(address: str, host: str) -> SecretPlace | None:
     for name in (tokens_of, password_of):
         try:
             kept = keychain.stored(name(address, host), secrets=secrets_folder())
-        except CredentialMissing:  # the keyring does not open
+        except KeyringClosed:
             continue
         if kept is not None:
             return kept[1]

@@ -33,6 +33,10 @@ if TYPE_CHECKING:  # it takes a tenth of a second, which a secret file or a comm
 logger = logging.getLogger(__name__)
 
 
+class KeyringClosed(CredentialMissing):
+    """The keyring cannot be asked, so nobody can say what is in it."""
+
+
 class SecretPlace(StrEnum):
     """Where mailcrm keeps a secret that it was given."""
 
@@ -128,6 +132,19 @@ def find_password(
 
     `command` prints it; `secrets` is the folder of secret files.
     """
+    given = given_password(address, environ)
+    if given is not None:
+        return given
+    if command is not None:
+        return run_command(command)
+    found = stored(password_of(address, host), secrets=secrets)
+    if found is None:
+        raise CredentialMissing(f"There is no password for {address} at {host} here.")
+    return found[0]
+
+
+def given_password(address: str, environ: Mapping[str, str]) -> str | None:
+    """Return the password that whoever starts mailcrm gives, for whatever server; raises ConfigError."""
     if environment_name(address) in environ:
         return environ[environment_name(address)]
     if "CREDENTIALS_DIRECTORY" in environ:
@@ -136,12 +153,7 @@ def find_password(
         if path.is_file():
             with _reading(path):
                 return _first_line(path.read_text("utf-8"))
-    if command is not None:
-        return run_command(command)
-    found = stored(password_of(address, host), secrets=secrets)
-    if found is None:
-        raise CredentialMissing(f"There is no password for {address} at {host} here.")
-    return found[0]
+    return None
 
 
 def run_command(command: str, key: str = "password_command") -> str:
@@ -352,7 +364,7 @@ def _asking_keyring(name: SecretName) -> Iterator[None]:
     # quote the secret, so only its kind is told.
     except Exception as error:  # noqa: BLE001 (see above)
         logger.info("the keyring raised %s", type(error).__name__)
-        raise CredentialMissing(
+        raise KeyringClosed(
             f"The keyring did not open for {name}: it may be locked.",
             hint="Unlock it. Where no desktop session runs (cron), use --store-secret file, or a command.",
         ) from None
@@ -376,7 +388,7 @@ def _keyring() -> "KeyringBackend | None":
         candidates = getattr(backend, "backends", [backend])
     # It loads what a variable or a file of the person names, and every back end that is installed.
     except Exception as error:
-        raise ConfigError(
+        raise KeyringClosed(
             f"The keyring could not be loaded ({type(error).__name__}).",
             hint="See what PYTHON_KEYRING_BACKEND and keyringrc.cfg say, or run: keyring diagnose",
         ) from error

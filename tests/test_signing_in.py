@@ -343,8 +343,8 @@ def test_tokens_that_somebody_renews_all_the_time_are_not_said_to_be_gone(
 ) -> None:
     sign_in(server, left=HOUR)
     monkeypatch.setattr(keychain, "_ALONE_SECONDS", 0.1)
-    with keychain.alone(keychain.tokens_of(ANN, HOST), secrets=secrets_folder()):
-        assert not forget_secrets(account())
+    with keychain.alone(keychain.tokens_of(ANN, HOST), secrets=secrets_folder()), pytest.raises(StoreBusy):
+        forget_secrets(account())
     assert forget_secrets(account())
 
 

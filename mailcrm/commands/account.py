@@ -315,12 +315,19 @@ def _give_turn(invocation: Invocation, row: "Account") -> None:
 
 def _left_behind(invocation: Invocation, config: "Config", row: "Account") -> str:
     """Delete what opened the server that an account has left, and say so."""
-    from mailcrm.accounts import forget_secrets
+    import os
 
+    from mailcrm.accounts import forget_secrets
+    from mailcrm.keychain import given_password
+
+    opened, gone = credentials.opened_by(config, row), ""
     if not forget_secrets(row):
         invocation.display.warn(_NOT_ASKED)
-    opened = credentials.opened_by(config, row)
-    gone = f" What opened {row.imap.host} ({opened}) is deleted, ca_file with it." if opened else ""
+    elif opened:
+        gone = f" What opened {row.imap.host} ({opened}) is deleted, ca_file with it."
+    if given_password(row.address, os.environ) is not None:
+        invocation.display.warn("The password that was given with mailcrm's start goes to the new server.")
+        return ""
     return f"{gone} Next: mailcrm account reauth {row.address}"
 
 

@@ -298,7 +298,7 @@ def secret_place(
         return place
     try:
         keychain.require_keyring()
-    except ConfigError:
+    except (ConfigError, keychain.KeyringClosed):
         question = f"There is no keyring here. Keep {what} in a file that only you can read?"
         if place is None and invocation.may_ask() and typer.confirm(question, default=True, err=True):
             return keychain.SecretPlace.FILE

@@ -120,6 +120,8 @@ def oauth_setup(
         raise UsageError("--tenant is Microsoft's.")
     if client_secret_stdin and client_secret_command is not None:
         raise UsageError("--client-secret-stdin and --client-secret-command do not go together.")
+    config = invocation.config()
+    known = config.oauth2.get(name, OAuth2Client(client_id=""))
     if client_id is None:
         if not invocation.may_ask():
             raise UsageError("--client-id is needed when nobody can be asked.", hint="See docs/oauth.md.")
@@ -127,7 +129,10 @@ def oauth_setup(
         client_id = answers.asked(invocation, "Client ID", lambda text: _client_id(name, text))
         if name == "microsoft" and tenant is None:
             tenant = answers.asked(
-                invocation, "Tenant (common, or the Directory ID of your organization)", str, default="common"
+                invocation,
+                "Tenant (common, or the Directory ID of your organization)",
+                lambda text: _tenant(client_id, text),
+                default=known.tenant or "common",
             )
     secret = None
     if client_secret_stdin:
@@ -139,8 +144,6 @@ def oauth_setup(
             f"{name} gives a client secret, too, and takes no sign-in without it.",
             hint="Use --client-secret-stdin, or --client-secret-command CMD.",
         )
-    config = invocation.config()
-    known = config.oauth2.get(name, OAuth2Client(client_id=""))
     client = replace(
         known,
         client_id=_client_id(name, client_id),
@@ -168,3 +171,18 @@ def _client_id(issuer: str, text: str) -> str:
     if re.fullmatch(form, said) is None:
         raise UsageError(f"{said!r} is no client ID of {issuer}.", hint=f"It looks like this: {example}")
     return said
+
+
+def _tenant(client_id: str, text: str) -> str:
+    """Return one of Microsoft's tenants; raises UsageError."""
+    from mailcrm.config import OAuth2Client
+    from mailcrm.core.errors import ConfigError, UsageError
+    from mailcrm.oauth2.issuers import issuer
+
+    try:
+        issuer("microsoft", OAuth2Client(client_id=client_id, tenant=text.strip()), None)
+    except ConfigError as error:
+        raise UsageError(
+            f"{text!r} is no tenant.", hint="Say common, consumers, organizations, or an ID."
+        ) from error
+    return text.strip()

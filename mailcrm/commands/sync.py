@@ -178,7 +178,7 @@ def _follow(invocation: Invocation, events: "Events") -> int:
 def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account], *, insist: bool) -> int:
     """Show what a sync of each account would do; one that fails does not stop the next, as in a sync."""
     from mailcrm.accounts import open_imap
-    from mailcrm.core.errors import ConfigError, CredentialMissing, MailError
+    from mailcrm.core.errors import ConfigError, CredentialMissing, MailError, StoreBusy
     from mailcrm.core.events import AccountSkipped, FolderPlanned
     from mailcrm.observing import plan_account
     from mailcrm.progress import trouble
@@ -198,7 +198,7 @@ def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account
         try:
             with open_imap(config, account) as imap:
                 plans += list(plan_account(db, imap, account))
-        except (MailError, CredentialMissing, ConfigError) as error:
+        except (MailError, CredentialMissing, ConfigError, StoreBusy) as error:
             left_out.append(skipped(account, error))
     code = max([0, *(one.exit_code for one in left_out)])
     if invocation.display.as_json:

@@ -23,6 +23,7 @@ from keyring.errors import KeyringLocked
 from mailcrm import keychain
 from mailcrm.core.errors import ConfigError, CredentialMissing
 from mailcrm.keychain import (
+    KeyringClosed,
     SecretKind,
     SecretName,
     SecretPlace,
@@ -269,7 +270,7 @@ def test_a_keyring_that_cannot_be_loaded_is_said_in_a_sentence(
 ) -> None:
     monkeypatch.setattr(keyring.core, "_keyring_backend", None)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "nobody_has_this.Keyring")
-    with pytest.raises(ConfigError, match="could not be loaded"):
+    with pytest.raises(KeyringClosed, match="could not be loaded"):
         stored(NAME, secrets=secrets)
     keep(NAME, "secret", place=SecretPlace.FILE, secrets=secrets)
     assert found_at(secrets) == "secret"

@@ -250,3 +250,52 @@ def test_a_check_logs_in_to_both_servers_with_the_name_that_was_given(
         assert f"sending\tlocalhost:{smtp.endpoint.port} lets us in\n" in checked.out
         (shown,) = [line for line in smtp.heard if line.startswith(b"AUTH PLAIN")]
         assert base64.b64decode(shown.split()[-1]) == f"\0CORP\\ann\0{PASSWORD}".encode()
+
+
+def test_a_secret_that_cannot_be_deleted_keeps_the_account_until_it_can(
+    new_desk: Desk, model: ModelServer
+) -> None:
+    connect(new_desk, model)
+    folder = new_desk.home / ".local/share/mailcrm/secrets"
+    (name,) = secrets(new_desk)
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    done = new_desk.try_to("account", "disconnect", ANN)
+    assert done.code == 78
+    assert "cannot be deleted" in done.err
+    (folder / name).rmdir()
+    new_desk.run("account", "disconnect", ANN)
+
+
+def test_a_password_of_the_environment_is_not_said_to_be_deleted(
+    new_desk: Desk, model: ModelServer, other: ModelServer
+) -> None:
+    given = {"MAILCRM_PASSWORD_ANN_EXAMPLE_COM": PASSWORD}
+    new_desk.run("connect", ANN, "--no-input", *at(model), **given)
+    words = ("account", "set", "--imap-host", "localhost", "--imap-port", str(other.endpoint.port))
+    done = new_desk.try_to(*words, **given)
+    assert done.code == 0
+    assert "is deleted" not in done.err
+    assert "goes to the new server" in done.err
+    new_desk.run("sync", **given)
+
+
+def test_a_keyring_that_cannot_be_loaded_leaves_the_file_as_the_place(
+    new_desk: Desk, model: ModelServer
+) -> None:
+    connect(new_desk, model)
+    words = ("account", "reauth", "--password-stdin")
+    done = new_desk.try_to(*words, said=f"{PASSWORD}\n", PYTHON_KEYRING_BACKEND="nope.Nope")
+    assert done.code == 0, done.err
+    assert len(secrets(new_desk)) == 1
+
+
+def test_the_tenant_stays_what_it_was(new_desk: Desk) -> None:
+    client = "01234567-89ab-cdef-0123-456789abcdef"
+    new_desk.run("account", "oauth-setup", "microsoft", "--client-id", client, "--tenant", "organizations")
+    code, told = new_desk.talk(
+        *("account", "oauth-setup", "microsoft"),
+        said=[("Client ID: ", f"{client}\n"), ("[organizations]: ", "a b\n"), ("[organizations]: ", "\n")],
+    )
+    assert code == 0, told
+    assert 'tenant = "organizations"' in new_desk.config.read_text()
