@@ -284,16 +284,17 @@ def _session(config: Config, account: Account, offered: Credential) -> ImapSessi
 
 @contextmanager
 def _hint_for(config: Config, account: Account) -> Iterator[None]:
-    """Say of a refused token what to do for this account, unless it was said already."""
+    """Say of a refused token what to do for this account, after what has to be seen to before."""
     try:
         yield
     except (TokenRefused, SignInNeeded) as error:
-        if error.hint == type(error).hint:
-            error.hint = (
-                f"Run the token_command of {account.address} by hand and see what it prints."
-                if config.account(account.address).token_command is not None
-                else f"Sign in again: mailcrm account reauth {account.address}"
-            )
+        reauth = f"mailcrm account reauth {account.address}"
+        if error.hint != type(error).hint:
+            error.hint = f"{error.hint} Then: {reauth}"
+        elif config.account(account.address).token_command is not None:
+            error.hint = f"Run the token_command of {account.address} by hand and see what it prints."
+        else:
+            error.hint = f"Sign in again: {reauth}"
         raise
 
 

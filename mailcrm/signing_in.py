@@ -2,9 +2,9 @@
 
 A renewal may void the refresh token that it was made with, and two at once may void both (RFC 9700,
 4.14.2). So it is one process at a time that renews the tokens of an account, and what it gets is kept
-before it is used. A refusal is kept, too, and no issuer is asked twice for the same; it is this
-machine's alone, as others may have tokens that are good. Where secrets are kept is left to `keychain`,
-how tokens are asked for to `oauth2`.
+before it is used. A refusal that only a new sign-in ends is kept, too, and the issuer is not asked again;
+it is this machine's alone, as others may have tokens that are good. Where secrets are kept is left to
+`keychain`, how tokens are asked for to `oauth2`.
 """
 
 import logging
@@ -192,10 +192,7 @@ def _ends_soon(tokens: "Tokens", now: datetime) -> bool:
 
 
 def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
-    """Return other tokens than those with the access token `stale`, and keep them.
-
-    Where the issuer refused before, it is asked with another client secret only.
-    """
+    """Return other tokens than those with the access token `stale`, and keep them."""
     from concurrent.futures import ThreadPoolExecutor
 
     secret = keychain.tokens_of(account.address, account.imap.host)
@@ -206,8 +203,8 @@ def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
         if tokens.access_token != stale:
             # Another process was faster.
             return tokens
-        if tokens.refusal is not None and tokens.refusal.client_secret == _digest(configured):
-            raise SignInNeeded(tokens.refusal.said, hint=tokens.refusal.hint)
+        if tokens.refusal is not None:
+            raise SignInNeeded(tokens.refusal)
 
         def keep(text: str) -> None:
             keychain.replace(secret, text, place=place, secrets=secrets_folder())
@@ -222,9 +219,8 @@ def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
 
 
 def _ask_and_keep(configured: "Issuer", tokens: "Tokens", keep: Callable[[str], None]) -> "Tokens":
-    """Return renewed tokens that are kept, or keep why there are none, so that nobody asks again."""
+    """Return renewed tokens that are kept, or keep why there will be none, so that nobody asks again."""
     from mailcrm.oauth2.grants import refresh
-    from mailcrm.oauth2.tokens import Refusal
 
     one = object()
     _under_way.add(one)
@@ -232,15 +228,10 @@ def _ask_and_keep(configured: "Issuer", tokens: "Tokens", keep: Callable[[str], 
         fresh = refresh(configured, tokens, datetime.now(UTC))
         keep(fresh.to_json())
     except SignInNeeded as error:
-        refusal = Refusal(said=str(error), hint=error.hint, client_secret=_digest(configured))
-        keep(replace(tokens, refusal=refusal).to_json())
+        # What somebody can see to elsewhere may be seen to any time, and nothing tells us of it.
+        if error.hint == SignInNeeded.hint:
+            keep(replace(tokens, refusal=str(error)).to_json())
         raise
     finally:
         _under_way.discard(one)
     return fresh
-
-
-def _digest(configured: "Issuer") -> str:
-    import hashlib
-
-    return hashlib.sha256((configured.client_secret or "").encode()).hexdigest()

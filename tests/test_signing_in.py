@@ -517,24 +517,45 @@ def test_after_a_revoked_sign_in_no_round_asks_again_until_a_person_signs_in(
     assert isinstance(a_round()[-1], AccountFinished)
 
 
-def test_a_refused_renewal_is_remembered_with_its_hint_and_until_the_secret_is_another(
-    server: Issuing, home: Path
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"error": "invalid_client"}',
+        b'{"error": "invalid_grant", "error_description": "AADSTS53003: blocked by Conditional Access."}',
+        b'{"error": "invalid_client", "error_description": "AADSTS7000218: must contain client_secret"}',
+        b'{"error": "invalid_grant", "error_description": "AADSTS50057: The account is disabled."}',
+        b'{"error": "access_denied"}',
+    ],
+)
+def test_a_refusal_that_somebody_has_seen_to_ends_without_a_sign_in(
+    server: Issuing, config: Config, mail: ModelServer, answer: bytes
 ) -> None:
-    server.client_secret = "new-secret"
     old = sign_in(server, left=-HOUR)
-    config = configured(server, home, client_secret_command="echo old-secret")
+    server.instead["/token"] = Raw(status=400, body=answer)
+    for _ in range(2):
+        with pytest.raises(SignInNeeded) as raised:
+            open_imap(config, at(mail))
+        assert raised.value.hint.endswith(f". Then: mailcrm account reauth {ANN}")
+    assert stored() == old
+    del server.instead["/token"]
+    assert credential(config, account()) == AccessToken(server.latest)
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "interaction_required"])
+def test_a_refusal_that_only_a_sign_in_ends_is_remembered(
+    server: Issuing, config: Config, mail: ModelServer, error: str
+) -> None:
+    old = sign_in(server, left=-HOUR)
+    server.instead["/token"] = Raw(status=400, body=f'{{"error": "{error}"}}'.encode())
     said = []
     for _ in range(3):
-        with pytest.raises(SignInNeeded, match="does not know the client") as raised:
-            credential(config, account())
+        with pytest.raises(SignInNeeded) as raised:
+            open_imap(config, at(mail))
         said.append((str(raised.value), raised.value.hint))
-    assert len(set(said)) == 1
-    assert "secret if there is one" in said[0][1]
-    assert server.renewals == 1
+        server.instead.clear()
+    assert set(said) == {(stored().refusal, f"Sign in again: mailcrm account reauth {ANN}")}
+    assert no_server_was_asked(server)
     assert replace(stored(), refusal=None) == old
-    config = configured(server, home, client_secret_command="echo new-secret")
-    assert credential(config, account()) == AccessToken(server.latest)
-    assert stored().refusal is None
 
 
 def test_a_token_that_the_server_refused_is_not_shown_to_it_again_without_a_renewal(

@@ -103,7 +103,8 @@ def refresh(issuer: Issuer, tokens: Tokens, now: datetime) -> Tokens:
     """Return renewed tokens; they replace the old ones, whose refresh token may be void from then on.
 
     `tokens` are of this issuer and client. Raises SignInNeeded when the issuer refuses for a reason that
-    a person has to see to; ConnectError, also for any other refusal; ProtocolError, ConfigError.
+    a person has to see to: by a new sign-in alone, or first by what its own hint says; ConnectError, also
+    for any other refusal; ProtocolError, ConfigError.
     """
     from oauthlib.oauth2 import WebApplicationClient
 
@@ -322,6 +323,7 @@ def _host(issuer: Issuer) -> str:
 
 _OLD_SIGN_IN = "The sign-in is no longer good: it expired, was used twice, or somebody took it back."
 _CLIENT = "Check client_id, and the secret if there is one, with what the provider shows for the client."
+_DENIED = "Allow it when the provider asks, or ask the administrator of your organization whether you may."
 _ADMIN = "Ask the administrator of your organization to allow the client with this client_id."
 
 #: (what `error` or `error_description` contains, our sentence, hint); the first match wins, so the codes
@@ -381,7 +383,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "The client is not registered for this way to sign in.",
         "Register it as a desktop or native program; for a device code, allow public clients.",
     ),
-    (r"access_denied|authorization_declined", "The provider says that the access was denied.", _START_AGAIN),
+    (r"access_denied|authorization_declined", "The provider says that the access was denied.", _DENIED),
     (r"expired_token|code_expired", "The code was not used in time.", _START_AGAIN),
 )
 

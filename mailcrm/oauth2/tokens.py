@@ -4,23 +4,10 @@ Where they are kept is left to `keychain`.
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailcrm.core.errors import CredentialMissing
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """Why an issuer does not renew tokens, in words for a person, and what to do about it.
-
-    `client_secret` is the SHA-256 digest of the secret that it was asked with: with another one it may
-    answer otherwise.
-    """
-
-    said: str
-    hint: str
-    client_secret: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,8 +15,8 @@ class Tokens:
     """What a sign-in gave.
 
     They are good for the client and the token endpoint that they name, and are sent to no other.
-    `expires_at` has a time zone; it is None when the issuer does not say how long a token lasts. With a
-    `refusal` a person has to sign in again.
+    `expires_at` has a time zone; it is None when the issuer does not say how long a token lasts. `refusal`
+    says why they are renewed no more: only a new sign-in helps.
     """
 
     access_token: str = field(repr=False)
@@ -37,7 +24,7 @@ class Tokens:
     expires_at: datetime | None
     token_endpoint: str
     client_id: str
-    refusal: Refusal | None = None
+    refusal: str | None = None
 
     def to_json(self) -> str:
         """Return them as one line of JSON, with the secrets in it."""
@@ -48,7 +35,7 @@ class Tokens:
                 "expires_at": self.expires_at and self.expires_at.isoformat(),
                 "token_endpoint": self.token_endpoint,
                 "client_id": self.client_id,
-                "refusal": self.refusal and asdict(self.refusal),
+                "refusal": self.refusal,
             }
         )
 
@@ -57,16 +44,14 @@ class Tokens:
         """Return what `to_json` gave; raises CredentialMissing for anything else."""
         try:
             kept = json.loads(text)
-            expires_at, refusal = kept["expires_at"], kept.get("refusal")
+            expires_at = kept["expires_at"]
             tokens = cls(
                 access_token=kept["access_token"],
                 refresh_token=kept["refresh_token"],
                 expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
                 token_endpoint=kept["token_endpoint"],
                 client_id=kept["client_id"],
-                refusal=None
-                if refusal is None
-                else Refusal(**{one.name: str(refusal[one.name]) for one in fields(Refusal)}),
+                refusal=kept.get("refusal"),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # Not chained: the text of a JSON error can hold a piece of a token.
@@ -75,7 +60,7 @@ class Tokens:
             not all(
                 isinstance(one, str) for one in (tokens.access_token, tokens.token_endpoint, tokens.client_id)
             )
-            or not isinstance(tokens.refresh_token, str | None)
+            or not all(isinstance(one, str | None) for one in (tokens.refresh_token, tokens.refusal))
             or (tokens.expires_at is not None and tokens.expires_at.tzinfo is None)
         ):
             raise _unreadable()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.core.errors import CredentialMissing
-from mailcrm.oauth2.tokens import Refusal, Tokens
+from mailcrm.oauth2.tokens import Tokens
 
 TOKENS = Tokens(
     access_token="ya29.access",
@@ -26,7 +26,7 @@ def test_tokens_come_back_as_they_were() -> None:
         access_token="a", refresh_token=None, expires_at=None, token_endpoint="https://e/", client_id="c"
     )
     assert Tokens.from_json(bare.to_json()) == bare
-    dead = replace(TOKENS, refusal=Refusal(said="It expired.", hint="Sign in.", client_secret="digest"))
+    dead = replace(TOKENS, refusal="It expired.")
     assert Tokens.from_json(dead.to_json()) == dead
 
 
