@@ -127,14 +127,19 @@ def _is_renewed(name: SecretName) -> bool:
 def client_secret(config: Config, name: str) -> str | None:
     """Return the secret by which an issuer knows the client of this name; None when there is none here.
 
-    Raises ConfigError, and CredentialMissing when its command fails.
+    Raises ConfigError, and CredentialMissing when its command fails, or the keyring does not open that may
+    have the one without which the issuer gives nothing.
     """
+    from mailcrm.oauth2.issuers import KNOWN
+
     client = _client(config, name)
     if client.client_secret_command is not None:
         return keychain.run_command(client.client_secret_command, "client_secret_command")
     try:
         found = keychain.stored(keychain.client_secret_of(name, client.client_id), secrets=secrets_folder())
     except CredentialMissing:
+        if name in KNOWN and KNOWN[name].client_secret:
+            raise
         # A keyring that does not open need not hold up a client that has no secret, as most have none that
         # sign in where no desktop is. An issuer that misses one says so.
         return None

@@ -39,7 +39,7 @@ from mailcrm.core.model import Account, CreateContacts, Endpoint, Security, Visi
 from mailcrm.keychain import SecretPlace, environment_name
 from mailcrm.oauth2.tokens import Tokens
 from mailcrm.rounds import sync_accounts
-from mailcrm.signing_in import client_secret, credential, keep_tokens, renewed, secrets_folder
+from mailcrm.signing_in import client_secret, credential, issuer_of, keep_tokens, renewed, secrets_folder
 from mailcrm.store import Database, accounts
 from mailcrm.syncing import sync_account
 from tests.conftest import FIRST, NOW
@@ -840,7 +840,7 @@ def test_the_secret_of_the_client_comes_from_where_it_is_kept(
     assert client_secret(config, ISSUER) == "client-secret"
 
 
-@pytest.mark.parametrize("name", ["microsoft", "google", ISSUER])
+@pytest.mark.parametrize("name", ["microsoft", "fastmail", ISSUER])
 def test_a_client_without_a_secret_needs_no_keyring(
     server: Issuing, home: Path, desktop: Keyring, name: str
 ) -> None:
@@ -868,6 +868,25 @@ def test_a_secret_in_a_keyring_that_does_not_open_is_missed_by_the_issuer(
         credential(config, account())
     desktop.locked = False
     assert credential(config, account()) == AccessToken(server.latest)
+
+
+@pytest.mark.parametrize("name", ["google", "yandex", "mailru"])
+def test_where_no_issuer_gives_anything_without_a_secret_a_keyring_that_does_not_open_is_said(
+    server: Issuing, home: Path, desktop: Keyring, name: str
+) -> None:
+    config = Config(
+        path=home / "config.toml",
+        store="",
+        accounts={ANN: AccountConfig(host=HOST, oauth2=name)},
+        oauth2={name: server.client()},
+    )
+    sign_in(server, left=-HOUR)
+    desktop.locked = True
+    with pytest.raises(CredentialMissing, match="may be locked"):
+        credential(config, account())
+    with pytest.raises(CredentialMissing, match="may be locked"):
+        issuer_of(config, name)
+    assert no_server_was_asked(server)
 
 
 def test_a_wrong_command_for_the_secret_is_named(server: Issuing, home: Path) -> None:

@@ -359,6 +359,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         'Switch on "Allow public client flows" for the client, or give its client secret.',
     ),
     (
+        r"client_secret\b.*\bmissing",
+        "The provider wants the client secret, and this machine has none.",
+        "Give it with `mailcrm account oauth-setup`; in a keyring, it is there while that is open.",
+    ),
+    (
         r"AADSTS700(016|0215|0222)\b|invalid_client|deleted_client",
         "The provider does not know the client.",
         _CLIENT,

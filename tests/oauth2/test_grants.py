@@ -424,6 +424,7 @@ REFUSALS = [
         "public",
         "public client flows",
     ),
+    ("invalid_request", "client_secret is missing.", "this machine has none", "account oauth-setup"),
     ("unauthorized_client", "AADSTS700016: Application not found in the directory", "not know", "client_id"),
     ("invalid_client", "AADSTS7000215: Invalid client secret provided", "not know", "secret"),
     ("invalid_client", "The OAuth client was not found.", "not know", "client_id"),
