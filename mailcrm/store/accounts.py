@@ -232,7 +232,7 @@ def record_sync(db: Database, known: Account, *, at: datetime, error: str | None
 
 
 def record_sync_error(db: Database, known: Account, error: str) -> None:
-    """Remember why the account could not be synced."""
+    """Remember why the account could not be synced; a refusal stays, as it is what rounds wait for."""
     db.write("record_sync_error", account_id=known.id, error=error)
 
 
@@ -249,7 +249,10 @@ def turn(db: Database, known: Account, day: date) -> Turn:
 
 
 def postpone(db: Database, known: Account, error: str, *, failures: int, until: datetime) -> None:
-    """Remember that the account is not asked before `until`, after so many failures in a row."""
+    """Remember that the account is not asked before `until`, after so many failures in a row.
+
+    A refusal stays the error, as it is what rounds wait for.
+    """
     db.write("postpone_account", account_id=known.id, error=error, failures=failures, until=until)
 
 

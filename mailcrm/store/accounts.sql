@@ -66,7 +66,7 @@ WHERE account_id = :account_id
 
 -- postpone_account --
 UPDATE main.account_connection
-SET last_error = :error, failures = :failures, next_retry_at = :until WHERE account_id = :account_id
+SET last_error = CASE WHEN refused THEN last_error ELSE :error END, failures = :failures, next_retry_at = :until WHERE account_id = :account_id
 
 -- record_refusal --
 UPDATE main.account_connection
@@ -87,7 +87,9 @@ SET downloaded_bytes = :bytes + CASE WHEN downloaded_on = :day THEN downloaded_b
 WHERE account_id = :account_id
 
 -- record_sync_error --
-UPDATE main.account_connection SET last_error = :error WHERE account_id = :account_id
+UPDATE main.account_connection
+SET last_error = CASE WHEN refused THEN last_error ELSE :error END
+WHERE account_id = :account_id
 
 -- disconnect_account --
 UPDATE main.account_connection SET connected = :connected WHERE account_id = :account_id

@@ -23,6 +23,7 @@ from mailcrm.core.credentials import Password
 from mailcrm.core.errors import (
     ConfigError,
     ConnectError,
+    MailError,
     ProtocolError,
     SignInNeeded,
     StoreUnavailable,
@@ -247,6 +248,26 @@ def test_a_refused_token_stays_one_while_it_waits_for_a_person(
     assert event.error == f"Not tried again, because somebody has to see to it. {refusal}"
     assert f"account reauth {FIRST}" in event.hint
     assert log_ins(model) == 0
+
+
+@pytest.mark.parametrize(
+    "error", [SignInNeeded("The sign-in is no longer good."), ConnectError("The connection was cut.")]
+)
+def test_what_a_person_meets_who_tries_again_does_not_take_the_place_of_the_refusal(
+    db: Database, model: ModelServer, error: MailError
+) -> None:
+    account = connect(db, ModelMailbox(model))
+    accounts.record_refusal(db, account, str(TokenRefused()))
+
+    def fail(_account: Account) -> ImapSession:
+        raise error
+
+    named = sync_accounts(db, [account], fail, clock=lambda: NOW, size_limit=1_000_000, insist=True)
+    assert skipped(list(named)).error == str(error)
+    event = skipped(a_round(db, [account]))
+    assert event.code == "token_refused"
+    assert event.error == f"Not tried again, because somebody has to see to it. {TokenRefused()}"
+    assert accounts.account(db, FIRST).last_error == str(TokenRefused())
 
 
 def test_a_sign_in_that_this_machine_lacks_does_not_stop_the_others(db: Database, model: ModelServer) -> None:
