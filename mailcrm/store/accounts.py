@@ -205,8 +205,8 @@ def set_server(db: Database, known: Account, *, imap: Endpoint, username: str, p
             imap_port=imap.port,
             imap_security=imap.security,
             username=username,
-            refused=False,
         )
+        give_turn(db, known)
         if (known.imap.host, known.imap.port, known.username) != (imap.host, imap.port, username):
             _forget_places(db, known.id)
 
@@ -232,7 +232,10 @@ def record_sync(db: Database, known: Account, *, at: datetime, error: str | None
 
 
 def record_sync_error(db: Database, known: Account, error: str) -> None:
-    """Remember why the account could not be synced; a refusal stays, as it is what rounds wait for."""
+    """Remember why the account could not be synced, which is a failure that nobody waits for.
+
+    A refusal stays the error, as it is what rounds wait for.
+    """
     db.write("record_sync_error", account_id=known.id, error=error)
 
 
@@ -262,12 +265,12 @@ def record_refusal(db: Database, known: Account, error: str) -> None:
 
 
 def record_log_in(db: Database, known: Account) -> None:
-    """Remember that the server takes the password."""
+    """Remember that the server takes the password after all."""
     db.write("record_log_in", account_id=known.id, refused=False)
 
 
 def give_turn(db: Database, known: Account) -> None:
-    """Let the next round ask the account, whatever it waited for."""
+    """Let the next round ask the account, whatever it waited for; the error of a folder stays."""
     db.write("give_turn", account_id=known.id, refused=False)
 
 

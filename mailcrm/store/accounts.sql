@@ -40,8 +40,7 @@ UPDATE main.account_connection SET history_start = :history_start WHERE account_
 
 -- set_server --
 UPDATE main.account_connection
-SET provider = :provider, imap_host = :imap_host, imap_port = :imap_port, imap_security = :imap_security, username = :username,
-    failures = 0, next_retry_at = NULL, refused = :refused
+SET provider = :provider, imap_host = :imap_host, imap_port = :imap_port, imap_security = :imap_security, username = :username
 WHERE account_id = :account_id
 
 -- set_all_folders --
@@ -73,11 +72,12 @@ UPDATE main.account_connection
 SET last_error = :error, failures = 0, next_retry_at = NULL, refused = :refused WHERE account_id = :account_id
 
 -- record_log_in --
-UPDATE main.account_connection SET refused = :refused WHERE account_id = :account_id
+UPDATE main.account_connection SET last_error = NULL, refused = :refused WHERE account_id = :account_id
 
 -- give_turn --
+-- Without any of these, the error is of a folder, and the sync came to its end.
 UPDATE main.account_connection
-SET last_error = CASE WHEN refused OR next_retry_at IS NOT NULL THEN NULL ELSE last_error END,
+SET last_error = CASE WHEN refused OR failures > 0 OR next_retry_at IS NOT NULL THEN NULL ELSE last_error END,
     failures = 0, next_retry_at = NULL, refused = :refused
 WHERE account_id = :account_id
 
@@ -88,7 +88,7 @@ WHERE account_id = :account_id
 
 -- record_sync_error --
 UPDATE main.account_connection
-SET last_error = CASE WHEN refused THEN last_error ELSE :error END
+SET last_error = CASE WHEN refused THEN last_error ELSE :error END, failures = CASE WHEN failures = 0 THEN 1 ELSE failures END
 WHERE account_id = :account_id
 
 -- disconnect_account --

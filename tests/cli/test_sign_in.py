@@ -129,6 +129,7 @@ def test_a_sign_in_that_was_taken_back_waits_for_a_person(signed_in: Company) ->
     code, told = desk.talk("account", "reauth", said=[("Address of the page: ", signed_in.sign_in)])
     assert code == 0, told
     assert f"{signed_in.address} is signed in again." in told
+    assert "trouble" not in desk.run("status").out
     desk.run("sync")
 
 

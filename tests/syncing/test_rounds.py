@@ -23,6 +23,8 @@ from mailcrm.core.credentials import Password
 from mailcrm.core.errors import (
     ConfigError,
     ConnectError,
+    CredentialMissing,
+    MailcrmError,
     MailError,
     ProtocolError,
     SignInNeeded,
@@ -283,6 +285,49 @@ def test_a_sign_in_that_this_machine_lacks_does_not_stop_the_others(db: Database
     assert only(a_round(db, [account]), AccountFinished)[0].whole
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        SignInNeeded("The sign-in is no longer good."),
+        CredentialMissing("There is no password."),
+        ConfigError("It is half-written."),
+        TokenRefused(),
+        ConnectError("The connection was cut."),
+    ],
+)
+def test_a_log_in_that_works_again_ends_the_trouble_with_it(
+    db: Database, model: ModelServer, error: MailcrmError
+) -> None:
+    account = connect(db, ModelMailbox(model))
+
+    def fail(_account: Account) -> ImapSession:
+        raise error
+
+    events = sync_accounts(db, [account], fail, clock=lambda: NOW, size_limit=1_000_000)
+    assert skipped(list(events)).error == str(error)
+    assert accounts.account(db, FIRST).last_error == str(error)
+    accounts.give_turn(db, account)
+    assert accounts.account(db, FIRST).last_error is None
+    assert accounts.turn(db, account, TODAY).failures == 0
+
+
+def test_a_log_in_that_works_says_nothing_of_a_folder_that_fails(db: Database, model: ModelServer) -> None:
+    account = connect(db, ModelMailbox(model))
+    accounts.record_sync_error(db, account, "The sign-in is no longer good.")
+    accounts.record_sync(db, account, at=NOW, error="Sent: the server refused a command")
+    accounts.give_turn(db, account)
+    assert accounts.account(db, FIRST).last_error == "Sent: the server refused a command"
+
+
+def test_another_server_has_not_the_trouble_of_the_old_one(db: Database, model: ModelServer) -> None:
+    account = connect(db, ModelMailbox(model))
+    accounts.record_sync_error(db, account, "The sign-in is no longer good.")
+    there = replace(account.imap, host="imap.example.org")
+    accounts.set_server(db, account, imap=there, username=account.username, provider="imap")
+    turn = accounts.turn(db, account, TODAY)
+    assert (turn.error, turn.failures, turn.refused) == (None, 0, False)
+
+
 def test_a_password_that_works_again_is_remembered_before_the_end(db: Database, model: ModelServer) -> None:
     account = connect(db, ModelMailbox(model))
     accounts.record_refusal(db, account, "The mail server refused the user name or the password.")
@@ -290,7 +335,8 @@ def test_a_password_that_works_again_is_remembered_before_the_end(db: Database, 
         sync_accounts(db, [account], open_model, clock=lambda: NOW, size_limit=1_000_000, insist=True)
     ) as events:
         assert isinstance(next(events), AccountStarted)
-    assert not accounts.turn(db, account, TODAY).refused
+    turn = accounts.turn(db, account, TODAY)
+    assert (turn.refused, turn.error) == (False, None)
 
 
 def test_an_account_that_is_connected_again_has_its_turn(db: Database, model: ModelServer) -> None:
