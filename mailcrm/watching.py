@@ -15,7 +15,9 @@ from mailcrm.core.errors import (
     ConnectError,
     CredentialMissing,
     MailError,
-    StoreBusy,
+    NotFound,
+    SignInNeeded,
+    StoreError,
     Throttled,
 )
 from mailcrm.core.model import Account
@@ -93,12 +95,20 @@ class _Listener:
                     if "IDLE" not in self._imap.capabilities:
                         return
                     self._listen(self._imap)
-            # The sync that the clock starts meets it, too, and tells it.
-            except (ConnectError, Throttled, StoreBusy) as error:
+            # The sync that the clock starts meets it, too, and tells it. A person may see to it meanwhile.
+            except (
+                ConnectError,
+                Throttled,
+                SignInNeeded,
+                ConfigError,
+                CredentialMissing,
+                NotFound,
+                StoreError,
+            ) as error:
                 logger.info("account %d is not listened to: %s", self._account.id, error)
                 asked = error.retry_after if isinstance(error, Throttled) else None
                 self._leaving.wait(max(_LOST, asked.total_seconds() if asked is not None else 0.0))
-            except (MailError, ConfigError, CredentialMissing) as error:
+            except MailError as error:
                 # A refused password is not tried again, nor an IDLE that the server does not take.
                 logger.info("account %d is not listened to any more: %s", self._account.id, error)
                 return

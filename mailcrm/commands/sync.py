@@ -14,6 +14,7 @@ from mailcrm.core.model import Account
 
 if TYPE_CHECKING:
     from mailcrm.config import Config
+    from mailcrm.mail.imap import ImapSession
     from mailcrm.rounds import Events
     from mailcrm.store import Database
 
@@ -99,11 +100,10 @@ def _watch(invocation: Invocation, db: "Database", chosen: Sequence[Account]) ->
 
     It goes on for weeks, and by the settings of the moment: a person signs in otherwise meanwhile.
     """
-    from mailcrm.accounts import open_imap
     from mailcrm.core.errors import ConfigError
     from mailcrm.watching import listening
 
-    with listening(chosen, lambda account: open_imap(invocation.config(), account), every=_EVERY) as due:
+    with listening(chosen, partial(open_anew, invocation), every=_EVERY) as due:
         for accounts in due:
             try:
                 config = invocation.config()
@@ -113,6 +113,16 @@ def _watch(invocation: Invocation, db: "Database", chosen: Sequence[Account]) ->
                 continue
             events = _round(invocation, db, config, accounts, insist=False, accept_deletions=False)
             _follow(invocation, _news(events))
+
+
+def open_anew(invocation: Invocation, account: Account) -> "ImapSession":
+    """Open a session for an account as it is set now; raises NotFound when it was disconnected."""
+    from mailcrm.accounts import open_imap
+    from mailcrm.store import accounts
+
+    with invocation.open_store() as db:
+        fresh = accounts.account(db, account.address)
+    return open_imap(invocation.config(), fresh)
 
 
 def _round(

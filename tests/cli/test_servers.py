@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mailcrm.commands.invocation import Invocation
+from mailcrm.commands.sync import open_anew
+from mailcrm.core.errors import NotFound
 from mailcrm.core.model import Security
+from mailcrm.render import Display
+from mailcrm.store import accounts
 from tests.cli.desk import ANN, YESTERDAY, Desk, letter
 from tests.servers.certificates import Authority
 from tests.servers.model_imap import PASSWORD, ModelServer
@@ -96,6 +101,29 @@ def test_what_opened_the_old_server_is_deleted_and_said(
     )
     assert secrets(new_desk) == []
     assert new_desk.try_to("sync").code == 78
+
+
+def test_a_watching_sync_opens_its_sessions_at_the_server_of_the_moment(
+    new_desk: Desk, model: ModelServer, other: ModelServer
+) -> None:
+    new_desk.run("connect", ANN, "--no-input", *at(model), "--password-command", f"echo {PASSWORD}")
+    invocation = Invocation(
+        store=f"sqlite:///{new_desk.store}",
+        member=None,
+        config_path=new_desk.config,
+        ask=False,
+        display=Display(as_json=False, quiet=True, color=False),
+    )
+    with invocation.open_store() as db:
+        known = accounts.account(db, ANN)
+    model.commands.clear()
+    new_desk.run("account", "set", "--imap-port", str(other.endpoint.port))
+    with open_anew(invocation, known) as imap:
+        imap.examine("INBOX")
+    assert (model.commands, bool(other.commands)) == ([], True)
+    new_desk.run("account", "disconnect", ANN)
+    with pytest.raises(NotFound):
+        open_anew(invocation, known)
 
 
 def test_the_same_server_in_capitals_stays_the_same(new_desk: Desk, model: ModelServer) -> None:

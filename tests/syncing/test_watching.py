@@ -1,11 +1,21 @@
 """What a server tells of its inbox reaches the sync at once, and a silent server is asked by the clock."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from mailcrm import watching
 from mailcrm.core.credentials import Password
+from mailcrm.core.errors import (
+    ConfigError,
+    CredentialMissing,
+    MailcrmError,
+    NotFound,
+    SignInNeeded,
+    StoreUnavailable,
+)
 from mailcrm.core.model import Account
 from mailcrm.mail.imap import ImapSession, open_session
 from mailcrm.watching import listening
@@ -15,6 +25,8 @@ from tests.servers.model_imap import CAPABILITIES, ModelServer
 from tests.syncing.accounts import connect, letter
 
 LONG = 3_600.0
+#: Seconds after which a test that waits for a listener gives up.
+PATIENCE = 10.0
 
 
 def opening(servers: dict[str, ModelServer]) -> Callable[[Account], ImapSession]:
@@ -76,6 +88,33 @@ def test_a_refused_password_is_not_tried_again(model: ModelServer, account: Acco
     with listening([account], refused, every=0.05) as due:
         assert [next(due) for _ in range(3)] == [[account]] * 3
     assert len([said for said in model.commands if said.startswith("LOGIN")]) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigError("config.toml is half-written."),
+        CredentialMissing("The keyring did not open."),
+        SignInNeeded("The sign-in is no longer good."),
+        NotFound("There is no such account."),
+        StoreUnavailable("The database is down."),
+    ],
+)
+def test_what_a_person_can_see_to_does_not_end_the_listening(
+    model: ModelServer, account: Account, monkeypatch: pytest.MonkeyPatch, error: MailcrmError
+) -> None:
+    monkeypatch.setattr(watching, "_LOST", 0.01)
+    failing = iter([error, error])
+
+    def open_imap(account: Account) -> ImapSession:
+        for failure in failing:
+            raise failure
+        return opening({account.address: model})(account)
+
+    with listening([account], open_imap, every=PATIENCE) as due:
+        asked = time.monotonic()
+        assert next(due) == [account]
+        assert time.monotonic() - asked < PATIENCE, "it was the clock"
 
 
 def test_news_of_one_account_do_not_keep_the_others_waiting(model: ModelServer, account: Account) -> None:
