@@ -9,6 +9,7 @@ it is this machine's alone, as others may have tokens that are good. Where secre
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -85,7 +86,10 @@ def renewed(config: Config, account: Account, refused: AccessToken) -> AccessTok
 
 
 def let_renewals_end() -> None:
-    """Let SIGTERM end this process as ever, but after a renewal that is under way; for the main thread."""
+    """Let SIGTERM and SIGHUP end this process as ever, but after the renewals that are under way.
+
+    For the main thread. A renewal there calls it; who lets other threads renew calls it before.
+    """
     import signal
 
     def end(number: int, _frame: object) -> None:
@@ -94,7 +98,10 @@ def let_renewals_end() -> None:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup SIGHUP ends nothing.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def keep_tokens(address: str, host: str, tokens: "Tokens", *, place: SecretPlace) -> None:
@@ -204,6 +211,8 @@ def _renew(config: Config, account: Account, name: str, stale: str) -> "Tokens":
     # Before the others wait for us: its command may take a minute.
     configured = issuer_of(config, name)
     with keychain.alone(secret, secrets=secrets_folder()):
+        if threading.current_thread() is threading.main_thread():
+            let_renewals_end()
         tokens, place = _kept(config, account, name)
         if tokens.access_token != stale:
             # Another process was faster.

@@ -39,7 +39,15 @@ from mailcrm.core.model import Account, CreateContacts, Endpoint, Security, Visi
 from mailcrm.keychain import SecretPlace, environment_name
 from mailcrm.oauth2.tokens import Tokens
 from mailcrm.rounds import sync_accounts
-from mailcrm.signing_in import client_secret, credential, issuer_of, keep_tokens, renewed, secrets_folder
+from mailcrm.signing_in import (
+    client_secret,
+    credential,
+    issuer_of,
+    keep_tokens,
+    let_renewals_end,
+    renewed,
+    secrets_folder,
+)
 from mailcrm.store import Database, accounts
 from mailcrm.syncing import sync_account
 from tests.conftest import FIRST, NOW
@@ -639,8 +647,8 @@ def test_a_process_killed_while_it_renews_leaves_what_was_there_and_no_lock(
     assert credential(config, account()) == AccessToken(server.latest)
 
 
-def sync_at(home: Path, server: Issuing, mail: ModelServer) -> subprocess.Popen[bytes]:
-    """Connect an account, keep tokens of it that ended, and start to sync it."""
+def renewing_at(home: Path, server: Issuing, mail: ModelServer, *words: str) -> subprocess.Popen[bytes]:
+    """Connect an account, keep tokens of it that ended, and start a command that renews them."""
     host, port = mail.endpoint.host, str(mail.endpoint.port)
     where = ["--imap-host", host, "--imap-port", port, "--imap-security", "none", "--username", ANN]
     opened_by = {environment_name(ANN): mail.password}
@@ -651,12 +659,13 @@ def sync_at(home: Path, server: Issuing, mail: ModelServer) -> subprocess.Popen[
         f'[accounts."{ANN}"]\nhost = "{host}"\noauth2 = "{ISSUER}"\n\n{server.toml(ISSUER)}', "utf-8"
     )
     sign_in(server, left=-HOUR)
-    return mailcrm(home, "sync")
+    return mailcrm(home, *words)
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
-def test_a_sync_that_is_told_to_end_keeps_what_it_asked_for_before(
-    server: Issuing, home: Path, mail: ModelServer, ended_by: signal.Signals
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", [["sync"], ["account", "check"]], ids=["sync", "check"])
+def test_a_command_that_is_told_to_end_keeps_what_it_asked_for_before(
+    server: Issuing, home: Path, mail: ModelServer, words: list[str], ended_by: signal.Signals
 ) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
@@ -665,16 +674,27 @@ def test_a_sync_that_is_told_to_end_keeps_what_it_asked_for_before(
         go_on.wait(PATIENCE)
 
     server.after_renewal = answer_late
-    with sync_at(home, server, mail) as syncing:
+    with renewing_at(home, server, mail, *words) as renewing:
         assert asked.wait(PATIENCE)
-        syncing.send_signal(ended_by)
+        renewing.send_signal(ended_by)
         with pytest.raises(subprocess.TimeoutExpired):
-            syncing.wait(0.5)
+            renewing.wait(0.5)
         go_on.set()
-        syncing.communicate(timeout=PATIENCE)
-    assert syncing.returncode == (130 if ended_by is signal.SIGINT else -signal.SIGTERM)
+        renewing.communicate(timeout=PATIENCE)
+    assert renewing.returncode == (130 if ended_by is signal.SIGINT else -ended_by)
     assert stored().access_token == server.latest
     assert mail.commands == []
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    held = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        let_renewals_end()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
 
 
 def test_the_others_do_not_wait_for_the_command_of_the_client_secret(
