@@ -15,13 +15,14 @@ from mailcrm.advising import advised, presets_of
 from mailcrm.config import AccountConfig, Config, forget_account, remember_account
 from mailcrm.core.credentials import AccessToken, Credential
 from mailcrm.core.errors import (
+    KeyringClosed,
     MailcrmError,
     NotFound,
     SignInNeeded,
     TokenRefused,
 )
 from mailcrm.core.model import Account, Endpoint, FolderRole, Visibility
-from mailcrm.keychain import KeyringClosed, SecretName, SecretPlace, password_of, tokens_of
+from mailcrm.keychain import SecretName, SecretPlace, password_of, tokens_of
 from mailcrm.mail.imap import ImapSession, ListedFolder, open_session
 from mailcrm.signing_in import credential, forget, keep_tokens, renewed, secrets_folder
 from mailcrm.store import accounts, folders, members

@@ -25,16 +25,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailcrm.core.errors import ConfigError, CredentialMissing, StoreBusy
+from mailcrm.core.errors import ConfigError, CredentialMissing, KeyringClosed, StoreBusy
 
 if TYPE_CHECKING:  # it takes a tenth of a second, which a secret file or a command saves
     from keyring.backend import KeyringBackend
 
 logger = logging.getLogger(__name__)
-
-
-class KeyringClosed(CredentialMissing):
-    """The keyring cannot be asked, so nobody can say what is in it."""
 
 
 class SecretPlace(StrEnum):

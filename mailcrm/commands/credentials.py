@@ -292,13 +292,13 @@ def secret_place(
     invocation: Invocation, place: keychain.SecretPlace | None, what: str
 ) -> keychain.SecretPlace:
     """Return where a secret will be kept, before it is used; raises ConfigError without a keyring."""
-    from mailcrm.core.errors import ConfigError
+    from mailcrm.core.errors import ConfigError, KeyringClosed
 
     if place is keychain.SecretPlace.FILE:
         return place
     try:
         keychain.require_keyring()
-    except (ConfigError, keychain.KeyringClosed):
+    except (ConfigError, KeyringClosed):
         question = f"There is no keyring here. Keep {what} in a file that only you can read?"
         if place is None and invocation.may_ask() and typer.confirm(question, default=True, err=True):
             return keychain.SecretPlace.FILE

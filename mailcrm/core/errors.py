@@ -23,6 +23,7 @@ MailcrmError                  exit code
 ├─ BudgetSpent                75
 ├─ FileError                  73
 ├─ CredentialMissing          78
+│  └─ KeyringClosed           78
 ├─ SignInFailed               77
 ├─ NotPermitted               77
 ├─ NotFound                   66
@@ -232,6 +233,13 @@ class CredentialMissing(MailcrmError):
     code = "credential_missing"
     exit_code = 78
     hint = "Run `mailcrm account reauth`, or set password_command for the account in config.toml."
+
+
+class KeyringClosed(CredentialMissing):
+    """The keyring does not open, so nobody can say what is in it."""
+
+    code = "keyring_closed"
+    hint = "Unlock it. Where no desktop session runs (cron), use --store-secret file, or a command."
 
 
 class SignInFailed(MailcrmError):

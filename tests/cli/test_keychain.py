@@ -21,9 +21,8 @@ from hypothesis import strategies as st
 from keyring.errors import KeyringLocked
 
 from mailcrm import keychain
-from mailcrm.core.errors import ConfigError, CredentialMissing
+from mailcrm.core.errors import ConfigError, CredentialMissing, KeyringClosed
 from mailcrm.keychain import (
-    KeyringClosed,
     SecretKind,
     SecretName,
     SecretPlace,
