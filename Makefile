@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq
+# Two processes, each with servers of its own: one waits while the other works. Who has done its half helps.
+in_two := -n 2 --dist worksteal
 
 .PHONY: help demo test test-long check fuzz bench bench-growth bench-reading bench-records format clean
 
@@ -18,11 +20,11 @@ demo: $(VENV)/.demo-installed ## show mailcrm with a mail server of its own, in 
 
 test: $(VENV)/.dev-installed ## run the tests, with a real Dovecot and a real PostgreSQL
 	@tools/install-servers
-	$(bin)/python -m pytest -m 'not slow'
+	$(bin)/python -m pytest -m 'not slow' $(in_two)
 
 test-long: $(VENV)/.dev-installed ## run the slow tests, too
 	@tools/install-servers
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest $(in_two)
 
 check: $(VENV)/.dev-installed ## check formatting, style, types and the layers
 	$(bin)/ruff format --check
