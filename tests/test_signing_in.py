@@ -22,7 +22,6 @@ import keyring
 import pytest
 
 from mailcrm import keychain
-from mailcrm.accounts import KeptPassword, KeptTokens, Login, forget_secrets, keep_credential, open_imap
 from mailcrm.config import AccountConfig, Config, load
 from mailcrm.core.credentials import AccessToken, Password
 from mailcrm.core.errors import (
@@ -37,6 +36,7 @@ from mailcrm.core.errors import (
 from mailcrm.core.events import AccountFinished, AccountSkipped, SyncEvent
 from mailcrm.core.model import Account, CreateContacts, Endpoint, Security, Visibility
 from mailcrm.keychain import SecretPlace, environment_name
+from mailcrm.logging_in import KeptPassword, KeptTokens, Login, forget_secrets, keep_credential, open_imap
 from mailcrm.oauth2.tokens import Tokens
 from mailcrm.rounds import sync_accounts
 from mailcrm.signing_in import (

@@ -197,9 +197,9 @@ def show_folders(context: typer.Context, account: _Address = None) -> None:
 @_app.command("check")
 def check(context: typer.Context, account: _Address = None) -> None:
     """Log in to an account's servers, and say what the one that gives mail can do."""
-    from mailcrm.accounts import check_smtp, open_imap
     from mailcrm.advising import presets_of
     from mailcrm.core.errors import MailError
+    from mailcrm.logging_in import check_smtp, open_imap
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
@@ -245,8 +245,8 @@ def reauth(
     """Give an account a new password, or sign in again; it is kept only when the server takes it."""
     from dataclasses import replace
 
-    from mailcrm.accounts import keep_credential
     from mailcrm.advising import presets_of
+    from mailcrm.logging_in import keep_credential
     from mailcrm.store import accounts
 
     invocation: Invocation = context.obj
@@ -317,8 +317,8 @@ def _left_behind(invocation: Invocation, config: "Config", row: "Account") -> st
     """Delete what opened the server that an account has left, and say so."""
     import os
 
-    from mailcrm.accounts import forget_secrets
     from mailcrm.keychain import given_password
+    from mailcrm.logging_in import forget_secrets
 
     opened, gone = credentials.opened_by(config, row), ""
     if not forget_secrets(row):

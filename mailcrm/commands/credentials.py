@@ -1,6 +1,6 @@
 """What a person offers so that the server lets mailcrm in: a password, a command, a sign-in with OAuth2.
 
-How a person signs in at the provider is left to `consent`, keeping what opens the account to `accounts`.
+How a person signs in at the provider is left to `consent`, keeping what opens the account to `logging_in`.
 """
 
 import os
@@ -20,9 +20,10 @@ from mailcrm.commands.invocation import Invocation
 from mailcrm.core.credentials import AccessToken, Credential, Password
 
 if TYPE_CHECKING:
-    from mailcrm.accounts import Login, Offered, Source
+    from mailcrm.accounts import Offered
     from mailcrm.config import Config
     from mailcrm.core.model import Account, Endpoint
+    from mailcrm.logging_in import Login, Source
     from mailcrm.providers.presets import Preset
 
 #: How often a password is asked for before a wrong one is an error; servers lock accounts out.
@@ -143,7 +144,7 @@ def _is_typed(invocation: Invocation, given: Given, door: Door, auth: Auth) -> b
 
 
 def _kept_at(door: Door) -> keychain.SecretPlace | None:
-    from mailcrm.accounts import kept_at
+    from mailcrm.logging_in import kept_at
 
     return kept_at(door.address, door.imap.host)
 
@@ -228,8 +229,9 @@ def log_in(
     A wrong password that somebody typed is asked for again. Without `check` nothing is proved, and no
     folders are known. Raises MailError, ConfigError, CredentialMissing or SignInFailed.
     """
-    from mailcrm.accounts import Login, log_in_once
+    from mailcrm.accounts import log_in_once
     from mailcrm.core.errors import AuthError, LogInBlocked
+    from mailcrm.logging_in import Login
     from mailcrm.providers.presets import SignIn
 
     credential, source = _obtained(invocation, given, door, way, run=check)
@@ -261,26 +263,26 @@ def _obtained(
     invocation: Invocation, given: Given, door: Door, way: Way, *, run: bool
 ) -> "tuple[Credential, Source]":
     """Return what opens the door, and where it comes from later; without `run` no command is run."""
-    from mailcrm import accounts
+    from mailcrm import logging_in
     from mailcrm.commands.consent import sign_in
     from mailcrm.core.errors import CredentialMissing
 
     if given.token_command is not None:
         token = keychain.run_command(given.token_command, key="token_command") if run else ""
-        return AccessToken(token), accounts.TokenCommand(command=given.token_command)
+        return AccessToken(token), logging_in.TokenCommand(command=given.token_command)
     if way.client is not None and way.place is not None:
         tokens = sign_in(invocation, way.client, door.address, given.flow)
-        kept = accounts.KeptTokens(client=way.client, tokens=tokens, place=way.place)
+        kept = logging_in.KeptTokens(client=way.client, tokens=tokens, place=way.place)
         return AccessToken(tokens.access_token), kept
     if given.password_command is not None:
         password = keychain.run_command(given.password_command) if run else ""
-        return Password(password), accounts.PasswordCommand(command=given.password_command)
+        return Password(password), logging_in.PasswordCommand(command=given.password_command)
     if way.place is not None:
         password = answers.line() if given.password_stdin else _typed_password(door)
-        return Password(password), accounts.KeptPassword(place=way.place)
+        return Password(password), logging_in.KeptPassword(place=way.place)
     variable = keychain.environment_name(door.address)
     if variable in os.environ:
-        return Password(os.environ[variable]), accounts.Environment()
+        return Password(os.environ[variable]), logging_in.Environment()
     needs = door.preset.hint if door.preset is not None else ""
     raise CredentialMissing(
         f"There is no password for {door.address}.",

@@ -117,7 +117,7 @@ def _watch(invocation: Invocation, db: "Database", chosen: Sequence[Account]) ->
 
 def open_anew(invocation: Invocation, account: Account) -> "ImapSession":
     """Open a session for an account as it is set now; raises NotFound when it was disconnected."""
-    from mailcrm.accounts import open_imap
+    from mailcrm.logging_in import open_imap
     from mailcrm.store import accounts
 
     with invocation.open_store() as db:
@@ -134,7 +134,7 @@ def _round(
     insist: bool,
     accept_deletions: bool,
 ) -> "Events":
-    from mailcrm.accounts import open_imap
+    from mailcrm.logging_in import open_imap
     from mailcrm.rounds import daily_bytes, sync_accounts
 
     return sync_accounts(
@@ -187,9 +187,9 @@ def _follow(invocation: Invocation, events: "Events") -> int:
 
 def _show_plans(invocation: Invocation, db: "Database", chosen: Sequence[Account], *, insist: bool) -> int:
     """Show what a sync of each account would do; one that fails does not stop the next, as in a sync."""
-    from mailcrm.accounts import open_imap
     from mailcrm.core.errors import ConfigError, CredentialMissing, MailError, StoreBusy
     from mailcrm.core.events import AccountSkipped, FolderPlanned
+    from mailcrm.logging_in import open_imap
     from mailcrm.observing import plan_account
     from mailcrm.progress import trouble
     from mailcrm.render import Column, size
