@@ -277,7 +277,13 @@ def test_a_watching_sync_goes_by_the_settings_of_the_moment(on_model: OnModel) -
             desk.config.write_text(before)
             desk.run("account", "reauth", "--password-command", "echo another", "--no-input")
             server.append("INBOX", letter("second@example.org", "News", "hello"))
-            assert process.stdout.readline() == f"{ANN}: 2 new emails, complete\n"
+            # The first may come alone: the settings are good again before there is a second.
+            come = 0
+            while come < 2:
+                line = process.stdout.readline()
+                told = re.fullmatch(rf"{re.escape(ANN)}: (\d) new emails?, complete\n", line)
+                assert told is not None, line
+                come += int(told[1])
         finally:
             process.kill()
 
