@@ -26,7 +26,8 @@ from mailcrm.core.model import Security
 from mailcrm.mail.imap import ImapSession, open_session
 from tests.servers.authorization import AuthorizationServer, Raw
 from tests.servers.certificates import Authority
-from tests.servers.dovecot import DovecotServer, dovecot_available
+from tests.servers.dovecot import DovecotServer
+from tests.servers.fixtures import require_dovecot
 from tests.servers.model_imap import CAPABILITIES, ModelServer
 
 MECHANISMS = ["XOAUTH2", "OAUTHBEARER"]
@@ -85,8 +86,7 @@ def only_oauth2(
     request: pytest.FixtureRequest, introspection: AuthorizationServer
 ) -> Iterator[DovecotServer]:
     """A Dovecot on which each mechanism has its turn: with both offered it is XOAUTH2."""
-    if not dovecot_available():
-        pytest.skip("Dovecot is not installed, so no access token is tried on a real server.")
+    require_dovecot()
     started = DovecotServer(introspection=introspection.plain_introspection_endpoint, bearer=request.param)
     yield started
     started.stop()

@@ -15,7 +15,8 @@ from mailcrm.core.errors import AuthError, ConnectError, MailError, ProtocolErro
 from mailcrm.core.model import Endpoint, Security
 from mailcrm.mail.imap import ImapSession, open_session
 from tests.servers.certificates import Authority
-from tests.servers.dovecot import DovecotServer, dovecot_available
+from tests.servers.dovecot import DovecotServer
+from tests.servers.fixtures import require_dovecot
 
 USER = "tls@example.com"
 TOKEN = AccessToken("ya29-a-token-that-nobody-may-see")
@@ -178,8 +179,7 @@ def test_a_mechanism_forged_before_starttls_is_forgotten_after_it(dovecot: Dovec
 @pytest.fixture(scope="module", params=["another host name", "expired"])
 def bad(request: pytest.FixtureRequest, authority: Authority) -> Iterator[tuple[DovecotServer, str]]:
     """A Dovecot with a bad certificate, and the word for what is bad."""
-    if not dovecot_available():
-        pytest.skip("Dovecot is not installed, so no bad certificate is tried on a real server.")
+    require_dovecot()
     expired = request.param == "expired"
     certificate = authority.issue(expired=True) if expired else authority.issue("imap.example.org")
     server = DovecotServer(certificate=certificate)
